@@ -1,0 +1,107 @@
+// poller_epoll.cpp: the poller on Linux's epoll(7).
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+
+#include "runtime/poller.hpp"
+
+namespace coir {
+
+namespace {
+
+constexpr int max_events = 256;
+constexpr std::uint64_t wake_token = UINT64_MAX;
+
+}  // namespace
+
+struct Poller::Kernel {
+    int epoll = -1;
+    int wake = -1;
+    bool nanoseconds = true;  // epoll_pwait2 (Linux 5.11) until the kernel says otherwise
+    std::array<epoll_event, max_events> raw;
+    std::array<Event, max_events> events;
+
+    int wait(Deadline deadline);
+};
+
+Poller::Poller() : kernel_(std::make_unique<Kernel>()) {
+    kernel_->epoll = ::epoll_create1(EPOLL_CLOEXEC);
+    if (kernel_->epoll < 0) {
+        error_ = last_errno();
+        return;
+    }
+    kernel_->wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    error_ = kernel_->wake < 0 ? last_errno() : add(kernel_->wake, wake_token);
+}
+
+Poller::~Poller() {
+    if (kernel_->wake >= 0) ::close(kernel_->wake);
+    if (kernel_->epoll >= 0) ::close(kernel_->epoll);
+}
+
+Error Poller::add(int fd, std::uint64_t token) {
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+    event.data.u64 = token;
+    if (::epoll_ctl(kernel_->epoll, EPOLL_CTL_ADD, fd, &event) == 0) return {};
+    return last_errno();
+}
+
+void Poller::remove(int fd) {
+    epoll_event unused{};
+    ::epoll_ctl(kernel_->epoll, EPOLL_CTL_DEL, fd, &unused);
+}
+
+int Poller::Kernel::wait(Deadline deadline) {
+    Duration left = deadline == never ? Duration::zero() : deadline - Clock::now();
+    if (left < Duration::zero()) left = Duration::zero();
+    if (nanoseconds) {
+        auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+        timespec time{seconds.count(), (left - seconds).count()};
+        timespec* limit = deadline == never ? nullptr : &time;
+        int count = ::epoll_pwait2(epoll, raw.data(), max_events, limit, nullptr);
+        if (count >= 0 || errno != ENOSYS) return count;
+        nanoseconds = false;
+    }
+    // Rounded up: a wait that ends early would find no timer due and have to start again.
+    auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    int limit = deadline == never ? -1 : static_cast<int>(std::min<long long>(milliseconds, INT_MAX));
+    return ::epoll_wait(epoll, raw.data(), max_events, limit);
+}
+
+Result<std::span<const Poller::Event>> Poller::wait(Deadline deadline) {
+    int count = kernel_->wait(deadline);
+    if (count < 0) {
+        Error error = last_errno();
+        if (error != std::errc::interrupted) return error;
+        count = 0;
+    }
+    std::size_t kept = 0;
+    for (int i = 0; i < count; ++i) {
+        const epoll_event& event = kernel_->raw[static_cast<std::size_t>(i)];
+        if (event.data.u64 == wake_token) {
+            std::uint64_t unused;
+            [[maybe_unused]] ssize_t n = ::read(kernel_->wake, &unused, sizeof unused);
+            continue;
+        }
+        std::uint32_t bits = event.events;
+        bool broken = (bits & (EPOLLHUP | EPOLLERR)) != 0;
+        kernel_->events[kept++] = Event{event.data.u64,
+                                        broken || (bits & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)) != 0,
+                                        broken || (bits & EPOLLOUT) != 0,
+                                        broken || (bits & (EPOLLRDHUP | EPOLLPRI)) != 0};
+    }
+    return std::span<const Event>(kernel_->events.data(), kept);
+}
+
+void Poller::wake() {
+    std::uint64_t one = 1;
+    [[maybe_unused]] ssize_t n = ::write(kernel_->wake, &one, sizeof one);
+}
+
+int Poller::fd() const { return kernel_->epoll; }
+
+}  // namespace coir

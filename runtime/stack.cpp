@@ -1,0 +1,147 @@
+#include "runtime/stack.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bit>
+#include <new>
+
+#include "runtime/instrument.hpp"
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+#ifndef MAP_STACK
+#define MAP_STACK 0
+#endif
+
+namespace coir {
+
+namespace {
+
+constexpr unsigned stacks_per_slab = 64;
+constexpr std::size_t warm_limit = 256;
+constexpr std::size_t kept_bytes = 32 * 1024;  // what a warm stack may keep committed
+constexpr unsigned trim_every = 16;            // one release in so many pays for the system call
+
+std::size_t page_size() {
+    static const std::size_t size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return size;
+}
+
+// Makes one page inaccessible. A guard marker (Linux 6.13) lives in the page table and splits no mapping,
+// so a process can have a million of them; mprotect(2) costs two mappings each, of 65,530.
+Error guard_page(char* page) {
+#ifdef __linux__
+    constexpr int guard_install = 102;  // MADV_GUARD_INSTALL, which the C library may not know yet
+    if (::madvise(page, page_size(), guard_install) == 0) return {};
+#endif
+    if (::mprotect(page, page_size(), PROT_NONE) == 0) return {};
+    return last_errno();
+}
+
+}  // namespace
+
+struct StackSlab : ListHook<FreeSlabTag> {
+    char* memory = nullptr;
+    std::uint64_t free = ~std::uint64_t{0};  // bit i: stack i can be cut
+    std::uint64_t guarded = 0;               // bit i: stack i has its guard page
+};
+
+bool Stack::guards(const void* address) const {
+    const char* byte = static_cast<const char*>(address);
+    return bottom != nullptr && byte >= bottom - page_size() && byte < bottom;
+}
+
+StackPool::StackPool(std::size_t size) {
+    std::size_t page = page_size();
+    if (size < smallest_size) size = smallest_size;
+    stride_ = (size + page - 1) / page * page;
+    warm_.reserve(warm_limit);
+}
+
+StackPool::~StackPool() {
+    for (Stack stack : warm_) give_back(stack);
+    with_free_.for_each([this](StackSlab& slab) {
+        if (~slab.free == 0) unmap(&slab);
+    });
+}
+
+Result<Stack> StackPool::allocate() {
+    if (warm_.empty()) return cut();
+    Stack stack = warm_.back();
+    warm_.pop_back();
+    ++in_use_;
+    return stack;
+}
+
+void StackPool::release(Stack stack) {
+    --in_use_;
+    unpoison_stack(stack.bottom, stack.size);
+    if (warm_.size() == warm_.capacity()) return give_back(stack);
+    if (++releases_ % trim_every == 0 && stack.size > kept_bytes) {
+        ::madvise(stack.bottom, stack.size - kept_bytes, MADV_DONTNEED);
+    }
+    warm_.push_back(stack);
+}
+
+Result<Stack> StackPool::cut() {
+    if (with_free_.empty()) {
+        if (Error error = add_slab()) return error;
+    }
+    StackSlab& slab = with_free_.front();
+    unsigned index = static_cast<unsigned>(std::countr_zero(slab.free));
+    std::uint64_t bit = std::uint64_t{1} << index;
+    char* memory = slab.memory + index * stride_;
+    if ((slab.guarded & bit) == 0) {
+        if (guard_page(memory)) return std::errc::not_enough_memory;
+        slab.guarded |= bit;
+    }
+    slab.free &= ~bit;
+    if (slab.free == 0) slab.unlink();
+    ++in_use_;
+    return Stack{memory + page_size(), stride_ - page_size(), &slab};
+}
+
+Error StackPool::add_slab() {
+    StackSlab* slab = new (std::nothrow) StackSlab;
+    if (slab == nullptr) return std::errc::not_enough_memory;
+    std::size_t size = stride_ * stacks_per_slab;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
+    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (memory == MAP_FAILED) {
+        delete slab;
+        return std::errc::not_enough_memory;
+    }
+#ifdef MADV_NOHUGEPAGE
+    ::madvise(memory, size, MADV_NOHUGEPAGE);  // a huge page would commit what no fiber has touched
+#endif
+    slab->memory = static_cast<char*>(memory);
+    with_free_.push_back(*slab);
+    ++slabs_;
+    return {};
+}
+
+// Returns the stack's pages to the kernel, and the whole slab when none of it is in use and another slab
+// can serve the next fiber.
+void StackPool::give_back(Stack stack) {
+    ::madvise(stack.bottom, stack.size, MADV_DONTNEED);
+    StackSlab* slab = stack.slab;
+    auto index = static_cast<std::size_t>(stack.bottom - page_size() - slab->memory) / stride_;
+    slab->free |= std::uint64_t{1} << index;
+    slab->unlink();
+    if (~slab->free == 0 && !with_free_.empty()) {
+        unmap(slab);
+    } else {
+        with_free_.push_front(*slab);
+    }
+}
+
+void StackPool::unmap(StackSlab* slab) {
+    slab->unlink();
+    ::munmap(slab->memory, stride_ * stacks_per_slab);
+    delete slab;
+    --slabs_;
+}
+
+}  // namespace coir

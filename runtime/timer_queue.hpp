@@ -1,0 +1,71 @@
+// timer_queue.hpp: pending timers, earliest first.
+//
+// A four-way heap of entries. Each timer remembers its place in the heap, so cancelling one costs
+// O(log n) and leaves no stale entry behind; timers with equal deadlines come out in the order in which
+// they were armed. The queue owns no timer and reads no clock: the scheduler tells it the time. One
+// thread only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "runtime/clock.hpp"
+#include "runtime/error.hpp"
+
+namespace coir {
+
+class Timer {
+public:
+    Timer() = default;
+    Timer(const Timer&) = delete;
+    Timer& operator=(const Timer&) = delete;
+
+    bool armed() const { return place_ != nowhere; }
+
+private:
+    friend class TimerQueue;
+    static constexpr std::size_t nowhere = SIZE_MAX;
+    std::size_t place_ = nowhere;
+};
+
+class TimerQueue {
+public:
+    // Queues a timer that is not armed. Error: ENOMEM; the timer is then not armed.
+    Error arm(Timer& timer, Deadline deadline);
+
+    // Takes the timer off the queue, if it is on it.
+    void cancel(Timer& timer);
+
+    // Takes the earliest timer that is due at `now` off the queue; nullptr when none is due.
+    Timer* pop_due(Deadline now);
+
+    bool empty() const { return heap_.empty(); }
+    std::size_t size() const { return heap_.size(); }
+
+    // The earliest deadline; `never` when no timer is pending.
+    Deadline next() const { return heap_.empty() ? never : heap_.front().deadline; }
+
+private:
+    struct Entry {
+        Deadline deadline;
+        std::uint64_t order;
+        Timer* timer;
+
+        bool before(const Entry& other) const {
+            return deadline != other.deadline ? deadline < other.deadline : order < other.order;
+        }
+    };
+    static constexpr std::size_t branches = 4;
+
+    void remove(std::size_t place);
+    void give_back_memory();
+    void put(std::size_t place, const Entry& entry);
+    void sift_up(std::size_t place, const Entry& entry);
+    void sift_down(std::size_t place, const Entry& entry);
+
+    std::vector<Entry> heap_;
+    std::uint64_t armed_ = 0;
+};
+
+}  // namespace coir
