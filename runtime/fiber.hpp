@@ -1,0 +1,96 @@
+// fiber.hpp: one line of execution with a C stack of its own, and the lists on which fibers wait.
+//
+// A fiber is in exactly one place: running, on the ready list, or parked on one wait list, perhaps with
+// a deadline. A Fiber is owned by whoever made it (a C++ handle, a Lua userdata) and must stay where it
+// is until it is dead; its stack belongs to the scheduler. Only the scheduler moves a fiber.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "runtime/error.hpp"
+#include "runtime/list.hpp"
+#include "runtime/stack.hpp"
+#include "runtime/timer_queue.hpp"
+
+namespace coir {
+
+class Fiber;
+class Scheduler;
+struct PlaceTag;  // the ready list or a wait list
+struct AliveTag;  // the scheduler's list of all fibers
+
+// The fibers that wait for one thing, first come first. A list that only other threads, signals or the
+// kernel can wake is `external`: while somebody is on it, the scheduler is not deadlocked.
+class WaitList {
+public:
+    explicit WaitList(const char* what, bool external = false, int fd = -1)
+        : what_(what), external_(external), fd_(fd) {}
+
+    const char* what() const { return what_; }  // "sleep", "read", …: for people
+    bool external() const { return external_; }
+    int fd() const { return fd_; }  // -1: none
+    void set_fd(int fd) { fd_ = fd; }
+    bool empty() const { return fibers_.empty(); }
+    Fiber& front() { return fibers_.front(); }  // the list must not be empty
+
+private:
+    friend class Scheduler;
+    List<Fiber, PlaceTag> fibers_;
+    const char* what_;
+    bool external_;
+    int fd_;
+};
+
+class Fiber : public ListHook<PlaceTag>, public ListHook<AliveTag>, private Timer {
+public:
+    enum class State : std::uint8_t { fresh, ready, running, parked, dead };
+
+    Fiber() = default;
+    virtual ~Fiber() = default;
+
+    State state() const { return state_; }
+    bool dead() const { return state_ == State::dead; }
+    bool cancelled() const { return cancelled_; }
+    std::uint64_t id() const { return id_; }         // 0 before it was started
+    std::uint64_t switches() const { return switches_; }  // how often it was left
+    const Stack& stack() const { return stack_; }
+
+    const std::string& name() const { return name_; }
+    void set_name(std::string name) { name_ = std::move(name); }
+
+    // Where and since when a parked fiber waits, and until when.
+    const WaitList* waiting_on() const { return waiting_on_; }
+    Deadline waiting_since() const { return waiting_since_; }
+    Deadline waiting_until() const { return waiting_until_; }
+
+protected:
+    // The fiber's work, on its own stack. No exception may leave it.
+    virtual void body() = 0;
+
+    // Called by the dispatcher, on its stack, once the fiber is dead and its stack is gone. May destroy
+    // the fiber.
+    virtual void ended() {}
+
+private:
+    friend class Scheduler;
+
+    void* context_ = nullptr;  // Boost.Context's fcontext_t while the fiber does not run
+    void* fake_stack_ = nullptr;
+    Stack stack_;
+    Scheduler* scheduler_ = nullptr;
+    WaitList* waiting_on_ = nullptr;
+    Deadline waiting_since_{};
+    Deadline waiting_until_ = never;
+    std::uint64_t id_ = 0;
+    std::uint64_t switches_ = 0;
+    WaitList joiners_{"join"};
+    std::string name_;
+    Error woken_by_;
+    unsigned stack_id_ = 0;
+    State state_ = State::fresh;
+    bool cancelled_ = false;
+    bool interrupted_ = false;
+};
+
+}  // namespace coir

@@ -1,0 +1,338 @@
+#include "runtime/scheduler.hpp"
+
+// The lowest layer of Boost.Context: a switch in assembly. Its fiber class would unwind the stack of a
+// context that is destroyed, which never happens here.
+#include <boost/context/detail/fcontext.hpp>
+
+#include <algorithm>
+#include <cassert>
+#include <cstdlib>
+
+#include "runtime/instrument.hpp"
+
+namespace coir {
+
+using boost::context::detail::jump_fcontext;
+using boost::context::detail::make_fcontext;
+using boost::context::detail::transfer_t;
+
+namespace {
+
+constexpr unsigned operations_per_slice = 64;
+constexpr Deadline long_ago = Deadline::min();
+constexpr int farewell_turns = 100;
+
+thread_local Scheduler* current_scheduler = nullptr;
+
+class CurrentScope {
+public:
+    explicit CurrentScope(Scheduler* scheduler) : outer_(current_scheduler) {
+        current_scheduler = scheduler;
+    }
+    ~CurrentScope() { current_scheduler = outer_; }
+    CurrentScope(const CurrentScope&) = delete;
+    CurrentScope& operator=(const CurrentScope&) = delete;
+
+private:
+    Scheduler* outer_;
+};
+
+}  // namespace
+
+Scheduler::Scheduler(std::size_t stack_size) : stacks_(stack_size) {}
+
+Scheduler::~Scheduler() {
+    for (int turn = 0; turn < farewell_turns && alive_count_ > 0; ++turn) {
+        alive_.for_each([this](Fiber& fiber) { cancel(fiber); });
+        if (run_once(long_ago)) break;
+    }
+    alive_.for_each([](Fiber& fiber) { fiber.ListHook<AliveTag>::unlink(); });
+}
+
+Scheduler* Scheduler::current() { return current_scheduler; }
+
+// -- Starting ----------------------------------------------------------------------------------------
+
+Error Scheduler::start(Fiber& fiber) {
+    if (Error error = prepare(fiber)) return error;
+    ready_.push_back(fiber);
+    return {};
+}
+
+Error Scheduler::start_now(Fiber& fiber) {
+    if (running_ == nullptr) return start(fiber);
+    if (Error error = prepare(fiber)) return error;
+    Fiber& caller = *running_;
+    next_.push_front(caller);
+    next_.push_front(fiber);
+    caller.state_ = Fiber::State::ready;
+    leave(caller);
+    return {};
+}
+
+Error Scheduler::prepare(Fiber& fiber) {
+    assert(fiber.state_ == Fiber::State::fresh && fiber.scheduler_ == nullptr);
+    Result<Stack> stack = stacks_.allocate();
+    if (!stack) return stack.error();
+    fiber.stack_ = *stack;
+    fiber.stack_id_ = register_stack(stack->bottom, stack->top());
+    fiber.context_ = make_fcontext(stack->top(), stack->size, [](transfer_t from) {
+        enter(*static_cast<Fiber*>(from.data), from.fctx);
+    });
+    fiber.scheduler_ = this;
+    fiber.id_ = ++last_id_;
+    fiber.state_ = Fiber::State::ready;
+    alive_.push_back(fiber);
+    ++alive_count_;
+    return {};
+}
+
+// -- Switching ---------------------------------------------------------------------------------------
+
+// Switches from the dispatcher to the fiber, and returns when it leaves.
+void Scheduler::resume(Fiber& fiber) {
+    fiber.state_ = Fiber::State::running;
+    running_ = &fiber;
+    paced_ = 0;
+    before_switch(&fake_stack_, fiber.stack_.bottom, fiber.stack_.size);
+    fiber.context_ = jump_fcontext(fiber.context_, &fiber).fctx;
+    after_switch(fake_stack_, nullptr, nullptr);
+    running_ = nullptr;
+    if (fiber.dead()) bury(fiber);
+}
+
+// Switches from the running fiber to the dispatcher, and returns when the fiber is resumed.
+void Scheduler::leave(Fiber& fiber) {
+    int saved_errno = errno;
+    while (!departures_.empty()) departures_.pop_front().departing();
+    ++fiber.switches_;
+    before_switch(fiber.dead() ? nullptr : &fiber.fake_stack_, main_bottom_, main_size_);
+    dispatcher_ = jump_fcontext(dispatcher_, nullptr).fctx;
+    after_switch(fiber.fake_stack_, &main_bottom_, &main_size_);
+    errno = saved_errno;
+}
+
+// The first frame of every fiber; never returns.
+void Scheduler::enter(Fiber& fiber, void* dispatcher) {
+    Scheduler& self = *fiber.scheduler_;
+    self.dispatcher_ = dispatcher;
+    after_switch(nullptr, &self.main_bottom_, &self.main_size_);
+    errno = 0;
+    fiber.body();
+    fiber.state_ = Fiber::State::dead;
+    self.leave(fiber);
+    std::abort();
+}
+
+void Scheduler::bury(Fiber& fiber) {
+    deregister_stack(fiber.stack_id_);
+    stacks_.release(fiber.stack_);
+    fiber.stack_ = {};
+    fiber.ListHook<AliveTag>::unlink();
+    --alive_count_;
+    wake_all(fiber.joiners_);
+    fiber.ended();
+}
+
+// -- Waiting -----------------------------------------------------------------------------------------
+
+Error Scheduler::pending_error(Fiber& fiber) {
+    if (fiber.cancelled_) return std::errc::operation_canceled;
+    if (!fiber.interrupted_) return {};
+    fiber.interrupted_ = false;
+    return std::errc::interrupted;
+}
+
+Error Scheduler::park(WaitList& list, Deadline deadline) {
+    assert(running_ != nullptr && "only a fiber can wait");
+    Fiber& fiber = *running_;
+    if (Error error = pending_error(fiber)) return error;
+    if (deadline != never) {
+        if (Error error = timers_.arm(fiber, deadline)) return error;
+    }
+    list.fibers_.push_back(fiber);
+    external_ += list.external_;
+    fiber.waiting_on_ = &list;
+    fiber.waiting_since_ = turn_began_;
+    fiber.waiting_until_ = deadline;
+    fiber.state_ = Fiber::State::parked;
+    leave(fiber);
+    if (fiber.woken_by_ == std::errc::interrupted) fiber.interrupted_ = false;
+    return fiber.woken_by_;
+}
+
+Error Scheduler::yield() {
+    assert(running_ != nullptr && "only a fiber can wait");
+    Fiber& fiber = *running_;
+    if (Error error = pending_error(fiber)) return error;
+    fiber.state_ = Fiber::State::ready;
+    ready_.push_back(fiber);
+    leave(fiber);
+    return pending_error(fiber);
+}
+
+Error Scheduler::sleep_until(Deadline deadline) {
+    Error woken_by = park(sleepers_, deadline);
+    return woken_by == std::errc::timed_out ? Error() : woken_by;
+}
+
+Error Scheduler::join(Fiber& fiber, Deadline deadline) {
+    if (&fiber == running_) return std::errc::resource_deadlock_would_occur;
+    if (Error error = pending_error(*running_)) return error;
+    return fiber.dead() ? Error() : park(fiber.joiners_, deadline);
+}
+
+Error Scheduler::checkpoint() {
+    if (Error error = pending_error(*running_)) return error;
+    return ++paced_ < operations_per_slice ? Error() : yield();
+}
+
+// -- Waking ------------------------------------------------------------------------------------------
+
+void Scheduler::wake(Fiber& fiber, Error reason) {
+    if (fiber.state_ != Fiber::State::parked) return;
+    external_ -= fiber.waiting_on_->external_;
+    fiber.waiting_on_ = nullptr;
+    fiber.woken_by_ = reason;
+    timers_.cancel(fiber);
+    fiber.ListHook<PlaceTag>::unlink();
+    fiber.state_ = Fiber::State::ready;
+    ready_.push_back(fiber);
+}
+
+void Scheduler::wake_all(WaitList& list, Error reason) {
+    while (wake_one(list, reason)) {}
+}
+
+bool Scheduler::wake_one(WaitList& list, Error reason) {
+    if (list.empty()) return false;
+    wake(list.front(), reason);
+    return true;
+}
+
+void Scheduler::cancel(Fiber& fiber) {
+    fiber.cancelled_ = true;
+    wake(fiber, std::errc::operation_canceled);
+}
+
+void Scheduler::interrupt(Fiber& fiber) {
+    fiber.interrupted_ = true;
+    wake(fiber, std::errc::interrupted);
+}
+
+void Scheduler::post(std::function<void()> function) {
+    {
+        std::lock_guard lock(posted_mutex_);
+        posted_.push_back(std::move(function));
+        has_posted_ = true;
+    }
+    nudge();
+}
+
+// -- Running -----------------------------------------------------------------------------------------
+
+bool Scheduler::deadlocked() const {
+    return alive_count_ > 0 && ready_.empty() && timers_.empty() && external_ == 0 && held_ == 0 &&
+           !has_posted_;
+}
+
+Error Scheduler::run() {
+    while (alive_count_ > 0) {
+        if (Error error = run_once()) return error;
+    }
+    return {};
+}
+
+Error Scheduler::run_once(Deadline deadline) {
+    assert(running_ == nullptr && "the dispatcher does not run inside a fiber");
+    CurrentScope scope(this);
+    if (Error error = poller_.error()) return error;
+    if (deadlocked()) return std::errc::resource_deadlock_would_occur;
+    if (has_posted_) run_posted();
+    if (Error error = poll(ready_.empty() ? deadline : long_ago)) return error;
+    if (has_posted_) run_posted();
+    wake_due();
+    run_ready();
+    return {};
+}
+
+// Nobody waits for the kernel and there is no need to wait in it: then there is nothing to ask it.
+Error Scheduler::poll(Deadline deadline) {
+    if (deadline == long_ago && external_ == 0 && held_ == 0) return {};
+    Result<std::span<const Poller::Event>> events = poller_.wait(std::min(deadline, timers_.next()));
+    if (!events) return events.error();
+    turn_began_ = Clock::now();
+    for (const Poller::Event& event : *events) {
+        auto fd = static_cast<std::uint32_t>(event.token);
+        auto generation = static_cast<std::uint32_t>(event.token >> 32);
+        if (fd >= watches_.size() || watches_[fd].generation != generation) continue;
+        if (Watcher* watcher = watches_[fd].watcher) {
+            watcher->ready(event.readable, event.writable, event.hangup);
+        }
+    }
+    return {};
+}
+
+void Scheduler::run_posted() {
+    std::vector<std::function<void()>> functions;
+    {
+        std::lock_guard lock(posted_mutex_);
+        functions.swap(posted_);
+        has_posted_ = false;
+    }
+    for (std::function<void()>& function : functions) function();
+}
+
+// The clock is read here, not taken from the poll: what a callback or the kernel took has passed.
+void Scheduler::wake_due() {
+    if (timers_.empty()) return;
+    turn_began_ = Clock::now();
+    while (Timer* timer = timers_.pop_due(turn_began_)) {
+        wake(static_cast<Fiber&>(*timer), std::errc::timed_out);
+    }
+}
+
+void Scheduler::run_ready() {
+    List<Fiber, PlaceTag> turn;
+    turn.take_all(ready_);
+    while (!turn.empty()) {
+        resume(turn.pop_front());
+        while (!next_.empty()) resume(next_.pop_front());
+    }
+}
+
+// -- Descriptors -------------------------------------------------------------------------------------
+
+Error Scheduler::watch(int fd, Watcher& watcher) {
+    auto index = static_cast<std::size_t>(fd);
+    try {
+        if (index >= watches_.size()) watches_.resize(std::max(index + 1, watches_.size() * 2));
+    } catch (const std::bad_alloc&) {
+        return std::errc::not_enough_memory;
+    }
+    Watch& watch = watches_[index];
+    if (watch.watcher != nullptr) return std::errc::file_exists;
+    std::uint64_t token = std::uint64_t{++watch.generation} << 32 | static_cast<std::uint32_t>(fd);
+    Error error = poller_.add(fd, token);
+    if (error == std::errc::file_exists) {
+        // A copy of an earlier descriptor of this number is still registered, under a token of the past.
+        poller_.remove(fd);
+        error = poller_.add(fd, token);
+    }
+    if (!error) watch.watcher = &watcher;
+    return error;
+}
+
+void Scheduler::unwatch(int fd, bool closing) {
+    Watch& watch = watches_[static_cast<std::size_t>(fd)];
+    watch.watcher = nullptr;
+    ++watch.generation;
+    if (!closing) poller_.remove(fd);
+}
+
+Watcher* Scheduler::watcher(int fd) const {
+    auto index = static_cast<std::size_t>(fd);
+    return index < watches_.size() ? watches_[index].watcher : nullptr;
+}
+
+}  // namespace coir

@@ -1,0 +1,222 @@
+// scheduler.hpp: the one class with the verbs. Spawn, park, wake, sleep, yield, join, cancel, run.
+//
+// run() is the dispatcher: it stays on its caller's stack, resumes one fiber after the other, and is
+// switched back to when a fiber parks. One turn polls the kernel (waiting there only when no fiber is
+// ready), wakes every fiber whose timer is due, then runs the fibers that were ready when the turn
+// began, first in, first out. Everything that waits is a loop around park(), and whatever wakes a fiber
+// takes it off its list and its timer off the queue before it runs again: exactly one cause completes a
+// wait.
+//
+// A scheduler belongs to the thread that runs it; only post() may be called from others. A process can
+// have as many as it has threads.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "runtime/clock.hpp"
+#include "runtime/error.hpp"
+#include "runtime/fiber.hpp"
+#include "runtime/poller.hpp"
+
+namespace coir {
+
+// What a registered descriptor's events are told to.
+class Watcher {
+public:
+    // Something has changed. May wake fibers; must not close, park or switch.
+    virtual void ready(bool readable, bool writable, bool hangup) = 0;
+
+protected:
+    ~Watcher() = default;
+};
+
+// Something to finish before the running fiber is left, for example output that was gathered.
+class Departure : public ListHook<Departure> {
+public:
+    // Called once, on the leaving fiber's stack. Must not wait.
+    virtual void departing() = 0;
+
+protected:
+    ~Departure() = default;
+};
+
+class Scheduler {
+public:
+    explicit Scheduler(std::size_t stack_size = StackPool::default_size);
+    // Cancels what is still alive and gives it a few turns to end. A fiber that does not is left parked
+    // for ever, with its stack.
+    ~Scheduler();
+    Scheduler(const Scheduler&) = delete;
+    Scheduler& operator=(const Scheduler&) = delete;
+
+    // What opening the poller met; run() returns it too.
+    Error error() const { return poller_.error(); }
+
+    // The scheduler that is running on this thread, or nullptr; the fiber that is running in it.
+    static Scheduler* current();
+    Fiber* running() const { return running_; }
+
+    // -- Starting ------------------------------------------------------------------------------------
+
+    // Gives `fiber` a stack and queues it. Errors: ENOMEM (stacks, guard pages).
+    Error start(Fiber& fiber);
+
+    // The same, but the new fiber runs at once until it first waits; then the caller goes on. Outside a
+    // fiber it is only queued. Does not count as a wait.
+    Error start_now(Fiber& fiber);
+
+    // Runs `function` in a new fiber. The handle may be dropped at any time.
+    template <class Function>
+    Result<std::shared_ptr<Fiber>> spawn(Function function, std::string name = {});
+
+    // -- Waiting: these suspend the running fiber and are cancellation points ------------------------
+
+    // Parks the running fiber on `list`. Returns what wake() said: no error when what it waited for has
+    // happened. Errors: ETIMEDOUT at `deadline`, ECANCELED when the fiber is or becomes cancelled,
+    // EINTR after interrupt(), ENOMEM.
+    Error park(WaitList& list, Deadline deadline = never);
+
+    // Lets every ready fiber run once and looks into the kernel. Errors: ECANCELED, EINTR.
+    Error yield();
+
+    // Errors: ECANCELED, EINTR, ENOMEM; never ETIMEDOUT.
+    Error sleep_until(Deadline deadline);
+
+    // Waits until `fiber` is dead. Errors: EDEADLK when it is the running fiber; those of park().
+    Error join(Fiber& fiber, Deadline deadline = never);
+
+    // What a wait would fail with at once: ECANCELED in a cancelled fiber, EINTR in an interrupted one.
+    // Also the pacemaker of operations that rarely wait: one call in 64 yields.
+    Error checkpoint();
+
+    // Calls departure.departing() before the running fiber is next left, for whatever reason.
+    void before_leaving(Departure& departure) {
+        if (!departure.linked()) departures_.push_back(departure);
+    }
+
+    // -- Waking: these return at once ----------------------------------------------------------------
+
+    // Ends the wait of a parked fiber with `reason`; does nothing to any other fiber.
+    void wake(Fiber& fiber, Error reason = {});
+    void wake_all(WaitList& list, Error reason = {});
+    bool wake_one(WaitList& list, Error reason = {});  // false: nobody waits
+
+    // Makes every current and later wait of `fiber` fail with ECANCELED.
+    void cancel(Fiber& fiber);
+
+    // Makes the current or else the next wait of `fiber` fail with EINTR, once.
+    void interrupt(Fiber& fiber);
+
+    // Calls `function` on the scheduler's thread, in its next turn, outside any fiber. From any thread.
+    void post(std::function<void()> function);
+
+    // Ends a wait in the kernel. From any thread, and from a signal handler.
+    void nudge() { poller_.wake(); }
+
+    // Says that something other than a fiber (a thread, a host, the kernel) will wake somebody: it is no
+    // deadlock meanwhile, and the kernel is polled. Nests.
+    void hold() { ++held_; }
+    void release() { --held_; }
+
+    // -- Running -------------------------------------------------------------------------------------
+
+    // Runs until no fiber is left. Errors: EDEADLK when the fibers that are left can never be woken;
+    // what the poller reports.
+    Error run();
+
+    // One turn. Waits in the kernel until `deadline` at most, and not at all when a fiber is ready.
+    Error run_once(Deadline deadline = never);
+
+    std::size_t fibers() const { return alive_count_; }
+    bool deadlocked() const;
+    int fd() const { return poller_.fd(); }  // readable when run_once() has something to do
+    template <class Visit>
+    void for_each_fiber(Visit visit) { alive_.for_each(visit); }
+    StackPool& stacks() { return stacks_; }
+
+    // -- Descriptors (floor 4) -----------------------------------------------------------------------
+
+    // Tells `watcher` of the events of `fd` until unwatch(). Errors: those of Poller::add.
+    Error watch(int fd, Watcher& watcher);
+    // Forgets the watcher. `closing`: the descriptor is about to be closed and has no copies, so the
+    // kernel forgets it by itself.
+    void unwatch(int fd, bool closing);
+    Watcher* watcher(int fd) const;
+
+private:
+    struct Watch {
+        Watcher* watcher = nullptr;
+        std::uint32_t generation = 0;  // an event of an earlier owner of the number is recognised by it
+    };
+
+    Error prepare(Fiber& fiber);
+    void resume(Fiber& fiber);
+    void leave(Fiber& fiber);
+    [[noreturn]] static void enter(Fiber& fiber, void* dispatcher);
+    void bury(Fiber& fiber);
+    Error poll(Deadline deadline);
+    void run_posted();
+    void wake_due();
+    void run_ready();
+    Error pending_error(Fiber& fiber);
+
+    StackPool stacks_;
+    Poller poller_;
+    TimerQueue timers_;
+    List<Fiber, PlaceTag> ready_;
+    List<Fiber, PlaceTag> next_;  // runs before anything on the ready list: start_now()
+    List<Fiber, AliveTag> alive_;
+    List<Departure, Departure> departures_;
+    std::vector<Watch> watches_;
+    WaitList sleepers_{"sleep"};
+
+    Fiber* running_ = nullptr;
+    void* dispatcher_ = nullptr;  // the context of run_once() while a fiber runs
+    void* fake_stack_ = nullptr;
+    const void* main_bottom_ = nullptr;
+    std::size_t main_size_ = 0;
+    Deadline turn_began_{};
+    std::uint64_t last_id_ = 100;  // the first hundred are reserved, as in Tarantool
+    std::size_t alive_count_ = 0;
+    std::size_t external_ = 0;  // fibers parked on external lists
+    std::size_t held_ = 0;
+    unsigned paced_ = 0;
+
+    std::mutex posted_mutex_;
+    std::vector<std::function<void()>> posted_;
+    std::atomic<bool> has_posted_{false};
+};
+
+// A fiber around a C++ function object; keeps itself alive while it runs.
+template <class Function>
+class FunctionFiber final : public Fiber {
+public:
+    explicit FunctionFiber(Function function) : function_(std::move(function)) {}
+    std::shared_ptr<Fiber> self;
+
+private:
+    void body() override { function_(); }
+    void ended() override { std::shared_ptr<Fiber> last = std::move(self); }
+
+    Function function_;
+};
+
+template <class Function>
+Result<std::shared_ptr<Fiber>> Scheduler::spawn(Function function, std::string name) {
+    try {
+        auto fiber = std::make_shared<FunctionFiber<Function>>(std::move(function));
+        fiber->set_name(std::move(name));
+        if (Error error = start(*fiber)) return error;
+        fiber->self = fiber;
+        return std::shared_ptr<Fiber>(std::move(fiber));
+    } catch (const std::bad_alloc&) {
+        return std::errc::not_enough_memory;
+    }
+}
+
+}  // namespace coir
