@@ -1,0 +1,53 @@
+// buffer.hpp: bytes that were received and not yet consumed, or written and not yet sent.
+//
+// One block of memory that grows by doubling; bytes enter at the back and leave at the front, and an
+// empty buffer can give its block back. Views are valid until the next call that changes the buffer.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "runtime/error.hpp"
+
+namespace coir {
+
+class Buffer {
+public:
+    Buffer() = default;
+    ~Buffer();
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+
+    bool empty() const { return begin_ == end_; }
+    std::size_t size() const { return end_ - begin_; }
+    std::string_view view() const { return {memory_ + begin_, size()}; }
+
+    // Room for at least `n` bytes behind what is there. Error: ENOMEM; nothing has changed then.
+    Result<std::span<char>> reserve(std::size_t n);
+    void commit(std::size_t n) { end_ += n; }  // `n` bytes of the room have been filled
+
+    void consume(std::size_t n);  // `n` at most size()
+    Error append(std::string_view bytes);
+    Error put_back(std::string_view bytes);  // in front of what is there
+
+    // Gives the memory back if nothing is in it.
+    void release_if_empty();
+
+private:
+    Error grow(std::size_t front, std::size_t back);
+
+    char* memory_ = nullptr;
+    std::size_t capacity_ = 0;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+};
+
+// Where the first of several delimiters ends: looks for the one that ends first.
+//
+// `from` bytes of `bytes` have been searched before for the same delimiters and are not looked at again
+// (but for the few in which one may have begun). Returns the offset of its end, or npos.
+std::size_t find_delimiter(std::string_view bytes, std::span<const std::string_view> delimiters,
+                           std::size_t from);
+
+}  // namespace coir

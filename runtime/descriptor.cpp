@@ -1,0 +1,144 @@
+#include "runtime/descriptor.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+namespace coir {
+
+namespace {
+
+constexpr unsigned both = static_cast<unsigned>(Direction::read) | static_cast<unsigned>(Direction::write);
+
+// The directions of `wanted` in which the descriptor is ready at this moment. An error counts as ready:
+// the call that follows reports it.
+unsigned ready_now(int fd, unsigned wanted) {
+    pollfd entry{fd, 0, 0};
+    if (wanted & static_cast<unsigned>(Direction::read)) entry.events |= POLLIN;
+    if (wanted & static_cast<unsigned>(Direction::write)) entry.events |= POLLOUT;
+    if (::poll(&entry, 1, 0) <= 0) return 0;
+    if (entry.revents & (POLLERR | POLLHUP | POLLNVAL)) return wanted;
+    unsigned ready = 0;
+    if (entry.revents & POLLIN) ready |= static_cast<unsigned>(Direction::read);
+    if (entry.revents & POLLOUT) ready |= static_cast<unsigned>(Direction::write);
+    return ready;
+}
+
+}  // namespace
+
+void Descriptor::open(int fd, bool shared) {
+    fd_ = fd;
+    shared_ = shared;
+    hints_ = both;
+    readers_.set_fd(fd);
+    writers_.set_fd(fd);
+    either_.set_fd(fd);
+}
+
+Error Descriptor::close() {
+    if (fd_ < 0) return std::errc::bad_file_descriptor;
+    int fd = fd_;
+    forget(fd, !shared_);
+    // After EINTR the descriptor is closed all the same on Linux and the BSDs; trying again would close
+    // somebody else's.
+    if (::close(fd) < 0 && errno != EINTR) return last_errno();
+    return {};
+}
+
+int Descriptor::detach() {
+    int fd = fd_;
+    if (fd >= 0) forget(fd, false);
+    return fd;
+}
+
+void Descriptor::forget(int fd, bool closing) {
+    fd_ = -1;
+    (void)set_background(nullptr);
+    if (watched_) scheduler_.unwatch(fd, closing);
+    watched_ = false;
+    for (WaitList* list : {&readers_, &writers_, &either_}) {
+        scheduler_.wake_all(*list, std::errc::bad_file_descriptor);
+    }
+}
+
+void Descriptor::ready(bool readable, bool writable, bool hangup) {
+    if (hangup) hangup_ = true;
+    if (readable) {
+        set(Direction::read, true);
+        scheduler_.wake_all(readers_);
+    }
+    if (writable) {
+        set(Direction::write, true);
+        scheduler_.wake_all(writers_);
+        if (background_ != nullptr) background_->departing();
+    }
+    scheduler_.wake_all(either_);
+}
+
+Error Descriptor::set_background(Departure* background) {
+    if (background != nullptr) {
+        if (Error error = watch()) return error;
+    }
+    if (background_ == nullptr && background != nullptr) scheduler_.hold();
+    if (background_ != nullptr && background == nullptr) scheduler_.release();
+    background_ = background;
+    return {};
+}
+
+WaitList& Descriptor::list(unsigned wanted) {
+    if (wanted == static_cast<unsigned>(Direction::read)) return readers_;
+    if (wanted == static_cast<unsigned>(Direction::write)) return writers_;
+    return either_;
+}
+
+Error Descriptor::watch() {
+    if (watched_) return {};
+    if (Error error = scheduler_.watch(fd_, *this)) return error;
+    watched_ = true;
+    return {};
+}
+
+Error Descriptor::await(Direction direction, Deadline deadline) {
+    while (fd_ >= 0 && !get(direction) && deadline != immediate) {
+        Error error = watch();
+        if (error.code() == EPERM) {  // a regular file never blocks
+            set(direction, true);
+            break;
+        }
+        if (!error) error = scheduler_.park(list(static_cast<unsigned>(direction)), deadline);
+        if (error) return error;
+    }
+    return fd_ < 0 ? Error(EBADF) : Error();
+}
+
+Result<unsigned> Descriptor::wait(unsigned wanted, Deadline deadline) {
+    if (fd_ < 0) return std::errc::bad_file_descriptor;
+    if (Error error = scheduler_.checkpoint()) return error;
+    if (fd_ < 0) return wanted;
+    if ((hints_ & wanted) != 0) {
+        if (unsigned now = ready_now(fd_, wanted)) return now;
+        hints_ &= ~wanted;
+    }
+    for (;;) {
+        Error error = watch();
+        if (error.code() == EPERM) return wanted;
+        if (!error) error = scheduler_.park(list(wanted), deadline);
+        if (error.code() == EBADF && fd_ < 0) return wanted;
+        if (error) return error;
+        if (unsigned now = hints_ & wanted) return now;
+    }
+}
+
+// The wait happens on a copy of the descriptor: the number itself may be closed and reused by its owner
+// meanwhile, or be registered by another waiter.
+Result<unsigned> wait_foreign(Scheduler& scheduler, int fd, unsigned wanted, Deadline deadline) {
+    if (Error error = scheduler.checkpoint()) return error;
+    if (unsigned now = ready_now(fd, wanted)) return now;
+    int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) return last_errno();
+    Descriptor guest(scheduler);
+    guest.open(copy, true);
+    return guest.wait(wanted, deadline);
+}
+
+}  // namespace coir

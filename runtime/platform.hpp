@@ -1,0 +1,22 @@
+// platform.hpp: descriptors that are born non-blocking and close-on-exec, on every system.
+//
+// One file a platform: platform_linux.cpp has the system calls that do it in one step; platform_bsd.cpp
+// (macOS and the BSDs) sets the flags afterwards. Each returns what the system call returns.
+#pragma once
+
+#include <sys/socket.h>
+
+namespace coir {
+
+int open_socket(int domain, int type, int protocol);
+int open_socket_pair(int domain, int type, int protocol, int fds[2]);
+int accept_socket(int listener, sockaddr* address, socklen_t* size);
+
+// Makes a descriptor of somebody else's non-blocking and close-on-exec.
+int adopt_descriptor(int fd);
+
+// Flags that every send(2) and recvmsg(2) of ours carries.
+extern const int send_flags;     // no SIGPIPE
+extern const int receive_flags;  // descriptors that arrive are close-on-exec
+
+}  // namespace coir

@@ -1,0 +1,61 @@
+// platform_bsd.cpp: macOS and the BSDs, where flags are set after the descriptor exists.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "runtime/platform.hpp"
+
+namespace coir {
+
+#ifdef MSG_NOSIGNAL
+const int send_flags = MSG_NOSIGNAL;
+#else
+const int send_flags = 0;  // SO_NOSIGPIPE does it
+#endif
+#ifdef MSG_CMSG_CLOEXEC
+const int receive_flags = MSG_CMSG_CLOEXEC;
+#else
+const int receive_flags = 0;
+#endif
+
+int adopt_descriptor(int fd) {
+    int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
+    return ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+// Sets up a new socket, or closes it and keeps errno.
+static int made(int fd) {
+    if (fd < 0) return fd;
+    bool ready = adopt_descriptor(fd) == 0;
+#ifdef SO_NOSIGPIPE
+    int on = 1;
+    ready = ready && ::setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) == 0;
+#endif
+    if (ready) return fd;
+    int saved = errno;
+    ::close(fd);
+    errno = saved;
+    return -1;
+}
+
+int open_socket(int domain, int type, int protocol) { return made(::socket(domain, type, protocol)); }
+
+int open_socket_pair(int domain, int type, int protocol, int fds[2]) {
+    if (::socketpair(domain, type, protocol, fds) < 0) return -1;
+    int left = made(fds[0]);
+    int right = made(fds[1]);
+    if (left >= 0 && right >= 0) return 0;
+    int saved = errno;
+    if (left >= 0) ::close(left);
+    if (right >= 0) ::close(right);
+    errno = saved;
+    return -1;
+}
+
+int accept_socket(int listener, sockaddr* address, socklen_t* size) {
+    return made(::accept(listener, address, size));
+}
+
+}  // namespace coir

@@ -1,0 +1,213 @@
+#include "runtime/socket.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/platform.hpp"
+
+namespace coir {
+
+namespace {
+
+constexpr std::size_t stream_chunk = 512;        // what recv() without a size takes from a stream
+constexpr std::size_t largest_datagram = 65536;  // of IP; Unix datagrams can be larger
+constexpr auto first_retry = std::chrono::milliseconds(1);
+constexpr auto last_retry = std::chrono::milliseconds(50);
+
+int integer_option(int fd, int level, int name, int otherwise) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : otherwise;
+}
+
+}  // namespace
+
+Socket::~Socket() {
+    if (is_open()) (void)close();
+}
+
+// -- Life --------------------------------------------------------------------------------------------
+
+Error Socket::open(int domain, int type, int protocol) {
+    int fd = open_socket(domain, type, protocol);
+    if (fd < 0) return last_errno();
+    descriptor_.open(fd);
+    family_ = domain;
+    type_ = type;
+    protocol_ = protocol;
+    return {};
+}
+
+Error Socket::open_pair(Socket& left, Socket& right, int domain, int type, int protocol) {
+    int fds[2];
+    if (open_socket_pair(domain, type, protocol, fds) < 0) return last_errno();
+    for (int i : {0, 1}) {
+        Socket& side = i == 0 ? left : right;
+        side.descriptor_.open(fds[i]);
+        side.family_ = domain;
+        side.type_ = type;
+        side.protocol_ = protocol;
+    }
+    return {};
+}
+
+Error Socket::adopt(int fd, bool shared) {
+    if (adopt_descriptor(fd) < 0) return last_errno();
+    descriptor_.open(fd, shared);
+    describe();
+    return {};
+}
+
+void Socket::describe() {
+    type_ = integer_option(fd(), SOL_SOCKET, SO_TYPE, 0);
+#ifdef SO_PROTOCOL
+    protocol_ = integer_option(fd(), SOL_SOCKET, SO_PROTOCOL, 0);
+#endif
+    Result<Address> own = name();
+    family_ = own ? own->family() : AF_UNSPEC;
+}
+
+Error Socket::close() {
+    departing();
+    ListHook<Departure>::unlink();
+    return descriptor_.close();
+}
+
+int Socket::detach() {
+    departing();
+    ListHook<Departure>::unlink();
+    return descriptor_.detach();
+}
+
+Error Socket::shutdown(int how) {
+    if (how != SHUT_RD) departing();
+    return ::shutdown(fd(), how) == 0 ? Error() : last_errno();
+}
+
+// -- Plain operations --------------------------------------------------------------------------------
+
+Error Socket::connect(const Address& address, Deadline deadline) {
+    Scheduler& scheduler = descriptor_.scheduler();
+    if (deadline != immediate) {
+        if (Error error = scheduler.checkpoint()) return error;
+    }
+    if (!is_open()) return std::errc::bad_file_descriptor;
+    if (::connect(fd(), address.data(), address.size()) == 0) return {};
+    Error error = last_errno();
+    if (deadline == immediate) return error;
+    if (would_block(error)) return connect_unix(address, deadline);
+    bool under_way = error == std::errc::operation_in_progress || error == std::errc::interrupted ||
+                     error == std::errc::connection_already_in_progress;
+    if (!under_way) return error;
+    Result<unsigned> ready = descriptor_.wait(static_cast<unsigned>(Direction::write), deadline);
+    if (!ready) return ready.error();
+    if (!is_open()) return std::errc::bad_file_descriptor;
+    return Error(integer_option(fd(), SOL_SOCKET, SO_ERROR, EBADF));
+}
+
+// A Unix socket whose listener's queue is full says EAGAIN and never becomes writable because of it: all
+// that can be done is to try again.
+Error Socket::connect_unix(const Address& address, Deadline deadline) {
+    auto pause = std::chrono::duration_cast<Duration>(first_retry);
+    for (;;) {
+        Deadline again = std::min(Clock::now() + pause, deadline);
+        if (Error error = descriptor_.scheduler().sleep_until(again)) return error;
+        if (!is_open()) return std::errc::bad_file_descriptor;
+        if (::connect(fd(), address.data(), address.size()) == 0) return {};
+        Error error = last_errno();
+        if (!would_block(error)) return error;
+        if (again == deadline) return std::errc::timed_out;
+        pause = std::min<Duration>(pause * 2, last_retry);
+    }
+}
+
+Error Socket::bind(const Address& address) {
+    return ::bind(fd(), address.data(), address.size()) == 0 ? Error() : last_errno();
+}
+
+Error Socket::listen(int backlog) { return ::listen(fd(), backlog) == 0 ? Error() : last_errno(); }
+
+Result<int> Socket::accept(Address& from, Deadline deadline) {
+    for (;;) {
+        Result<std::size_t> fd = descriptor_.retry(Direction::read, deadline, [&](int listener) {
+            socklen_t* size = from.room_size();
+            return static_cast<ssize_t>(accept_socket(listener, from.room(), size));
+        });
+        if (fd) return static_cast<int>(*fd);
+        // The peer that gave up before it was accepted is nobody's error.
+        if (fd.error() != std::errc::connection_aborted) return fd.error();
+    }
+}
+
+Result<Address> Socket::name() const {
+    Address address;
+    socklen_t* size = address.room_size();
+    if (::getsockname(fd(), address.room(), size) < 0) return last_errno();
+    return address;
+}
+
+Result<Address> Socket::peer() const {
+    Address address;
+    socklen_t* size = address.room_size();
+    if (::getpeername(fd(), address.room(), size) < 0) return last_errno();
+    return address;
+}
+
+Result<std::size_t> Socket::room_for_whole(Deadline deadline) {
+    if (type_ == SOCK_STREAM || type_ == 0) return stream_chunk;
+    if (family_ != AF_UNIX) return largest_datagram;
+#ifdef __linux__
+    return descriptor_.retry(Direction::read, deadline, [](int fd) {
+        return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+    });
+#else
+    return static_cast<std::size_t>(integer_option(fd(), SOL_SOCKET, SO_RCVBUF, largest_datagram));
+#endif
+}
+
+Result<std::string_view> Socket::receive(std::size_t size, int flags, Address* from,
+                                         Deadline deadline) {
+    if (!has_received_) {
+        if (size == 0) {
+            Result<std::size_t> whole = room_for_whole(deadline);
+            if (!whole) return whole.error();
+            size = std::max<std::size_t>(*whole, 1);
+        }
+        Result<std::span<char>> room = received_.reserve(size);
+        if (!room) return room.error();
+        Result<std::size_t> n = descriptor_.retry(Direction::read, deadline, [&](int fd) {
+            if (type_ == 0) return ::read(fd, room->data(), size);
+            socklen_t* address_size = received_from_.room_size();
+            return ::recvfrom(fd, room->data(), size, flags, received_from_.room(), address_size);
+        });
+        if (!n) {
+            received_.release_if_empty();
+            return n.error();
+        }
+        if (*n < size && flags == 0 && drains()) descriptor_.drained(Direction::read);
+        received_.commit(std::min(*n, size));
+        has_received_ = true;
+    }
+    if (from != nullptr) *from = received_from_;
+    return received_.view();
+}
+
+void Socket::received() {
+    has_received_ = false;
+    received_.consume(received_.size());
+    received_.release_if_empty();
+}
+
+Result<std::size_t> Socket::send(std::string_view data, int flags, const Address* to,
+                                 Deadline deadline) {
+    return descriptor_.retry(Direction::write, deadline, [&](int fd) {
+        if (type_ == 0) return ::write(fd, data.data(), data.size());
+        const sockaddr* address = to == nullptr ? nullptr : to->data();
+        socklen_t size = to == nullptr ? 0 : to->size();
+        return ::sendto(fd, data.data(), data.size(), flags | send_flags, address, size);
+    });
+}
+
+}  // namespace coir

@@ -1,0 +1,148 @@
+// socket.hpp: a socket with a read buffer, and optionally a gathering write buffer.
+//
+// Two layers over one Descriptor. The plain operations (connect, accept, receive, send…) are one system
+// call each, retried until it succeeds, or not retried at all with the deadline `immediate`. The stream
+// operations (fill, write) move any amount. What was received and not consumed stays, whatever ends a
+// wait: bytes leave only through consume(). Operations that wait suspend the calling fiber, are
+// cancellation points, and may fail with ETIMEDOUT, ECANCELED, EINTR (interrupted) and EBADF (closed
+// meanwhile) besides what their system call reports.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "runtime/address.hpp"
+#include "runtime/buffer.hpp"
+#include "runtime/descriptor.hpp"
+
+namespace coir {
+
+class Socket : private Departure {
+public:
+    static constexpr std::size_t default_max_line = 1 << 20;
+    static constexpr std::size_t gather_limit = 64 * 1024;
+
+    explicit Socket(Scheduler& scheduler) : descriptor_(scheduler) {}
+    ~Socket();
+
+    // -- Life ----------------------------------------------------------------------------------------
+
+    Error open(int domain, int type, int protocol);  // socket(2)
+    static Error open_pair(Socket& left, Socket& right, int domain, int type, int protocol);
+    // Takes over an open descriptor, socket or not, and makes it non-blocking. `shared`: it may have
+    // copies elsewhere. On failure it still belongs to the caller.
+    Error adopt(int fd, bool shared);
+
+    bool is_open() const { return descriptor_.is_open(); }
+    int fd() const { return descriptor_.fd(); }
+    int family() const { return family_; }  // AF_*; AF_UNSPEC when it is no socket
+    int type() const { return type_; }      // SOCK_*
+    int protocol() const { return protocol_; }
+
+    // Sends what is gathered as far as the kernel takes it at once, then closes and wakes everybody.
+    Error close();
+    int detach();  // gives the descriptor away
+    Error shutdown(int how);
+    Descriptor& descriptor() { return descriptor_; }
+
+    // -- Plain operations ----------------------------------------------------------------------------
+
+    // With `immediate`, fails with EINPROGRESS when the connection is not there at once.
+    Error connect(const Address& address, Deadline deadline = never);
+    Error bind(const Address& address);
+    Error listen(int backlog);
+    // The new descriptor belongs to the caller.
+    Result<int> accept(Address& from, Deadline deadline = never);
+    Result<Address> name() const;
+    Result<Address> peer() const;
+
+    // One recv(2) into a place of the socket's own; `size` 0: a whole datagram, whatever its size.
+    // The view stays what receive() returns until received() says that it was taken. `from`, if not
+    // null, is set to the sender. Bypasses the read buffer.
+    Result<std::string_view> receive(std::size_t size, int flags, Address* from, Deadline deadline);
+    void received();
+
+    // One send(2) or, with an address, sendto(2). Returns how much was taken.
+    Result<std::size_t> send(std::string_view data, int flags, const Address* to, Deadline deadline);
+
+    // Sends a descriptor along with `data` (at least one byte) over a Unix socket.
+    Error send_descriptor(int fd, std::string_view data, Deadline deadline);
+    // Receives one, and the bytes it came with (through receive()'s place). -1: none came.
+    Result<int> receive_descriptor(std::string_view& data, Deadline deadline);
+
+    // -- Streams -------------------------------------------------------------------------------------
+
+    struct Request {
+        std::size_t limit = SIZE_MAX;
+        std::span<const std::string_view> delimiters;  // none of them empty
+    };
+
+    // Fills the read buffer until the request is met: `limit` bytes, or the delimiter that ends first,
+    // or the end of the stream. Returns how many of the bytes in buffered() answer it; short of that
+    // only at the end of the stream. Errors: EBUSY while another fiber is in here, EMSGSIZE when a
+    // delimiter is not among the first max_line() bytes.
+    Result<std::size_t> fill(const Request& request, Deadline deadline);
+
+    // The same for whatever arrives first: at most `limit` bytes, 0 at the end of the stream.
+    Result<std::size_t> fill_any(std::size_t limit, Deadline deadline);
+
+    std::string_view buffered() const { return input_.view(); }
+    void consume(std::size_t n);
+    Error unread(std::string_view data);
+    std::size_t max_line() const { return max_line_; }
+    void set_max_line(std::size_t n) { max_line_ = n; }
+
+    // Sends all pieces, in order and undivided by other writers. `written` says how many bytes went
+    // before an error.
+    Error write(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
+
+    // Gathered output: what is written is sent before the writing fiber is next left, at 64 KiB, and by
+    // flush(). What the kernel does not take then is sent in the background; an error shows in the next
+    // write() or flush().
+    bool gathers() const { return gathers_; }
+    void set_gathers(bool on) { gathers_ = on; }
+    Error flush(Deadline deadline);
+
+private:
+    void departing() override;
+    void describe();
+    // A short read from a TCP stream has emptied it, unless a hang-up or urgent data came along. Other
+    // streams keep boundaries (descriptors, credentials) at which a read stops early.
+    bool drains() const {
+        bool tcp = type_ == SOCK_STREAM && (family_ == AF_INET || family_ == AF_INET6);
+        return tcp && !descriptor_.hangup();
+    }
+    Error connect_unix(const Address& address, Deadline deadline);
+    Result<std::size_t> fetch(std::size_t wanted, Deadline deadline);
+    bool answered(const Request& request, std::size_t& searched, std::size_t& answer) const;
+    std::size_t searched_before(const Request& request) const;
+    void remember_search(const Request& request, std::size_t searched);
+    Error take_turn(Deadline deadline);
+    void end_turn();
+    Error send_pieces(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
+    Error gather(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
+    Error send_gathered(Deadline deadline);
+    Result<std::size_t> room_for_whole(Deadline deadline);
+
+    Descriptor descriptor_;
+    Buffer input_;
+    Buffer output_;    // gathered and not yet sent
+    Buffer received_;  // receive()'s place
+    Address received_from_;
+    std::string searched_for_;  // the delimiters of a search that was given up, and how far it got
+    std::size_t searched_ = 0;
+    std::size_t max_line_ = default_max_line;
+    WaitList turn_{"write turn"};
+    Error output_error_;
+    int family_ = AF_UNSPEC;
+    int type_ = 0;
+    int protocol_ = 0;
+    bool reading_ = false;
+    bool writing_ = false;
+    bool gathers_ = false;
+    bool has_received_ = false;
+};
+
+}  // namespace coir

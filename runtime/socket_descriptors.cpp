@@ -1,0 +1,91 @@
+// socket_descriptors.cpp: descriptors sent over Unix sockets (SCM_RIGHTS, unix(7)).
+#include <unistd.h>
+
+#include <cstring>
+
+#include "runtime/platform.hpp"
+#include "runtime/socket.hpp"
+
+namespace coir {
+
+namespace {
+
+constexpr std::size_t largest_message = 64 * 1024;
+
+union Control {
+    cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+// The first descriptor that came along, or -1. Others, which nobody asked for, are closed.
+int take_descriptor(msghdr& message) {
+    int taken = -1;
+    for (cmsghdr* part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+        std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd;
+            std::memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+            if (taken < 0) {
+                taken = fd;
+            } else {
+                ::close(fd);
+            }
+        }
+    }
+    return taken;
+}
+
+}  // namespace
+
+Error Socket::send_descriptor(int fd, std::string_view data, Deadline deadline) {
+    Result<std::size_t> sent = descriptor_.retry(Direction::write, deadline, [&](int socket) {
+        iovec part{const_cast<char*>(data.data()), data.size()};
+        Control control{};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof fd);
+        std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+        return ::sendmsg(socket, &message, send_flags);
+    });
+    if (!sent) return sent.error();
+    if (*sent == data.size()) return {};
+    // The descriptor went with the first byte; what is left is ordinary data.
+    std::string_view rest = data.substr(*sent);
+    std::size_t written = 0;
+    return write({&rest, 1}, deadline, written);
+}
+
+Result<int> Socket::receive_descriptor(std::string_view& data, Deadline deadline) {
+    Result<std::span<char>> room = received_.reserve(largest_message);
+    if (!room) return room.error();
+    int fd = -1;
+    Result<std::size_t> n = descriptor_.retry(Direction::read, deadline, [&](int socket) {
+        iovec part{room->data(), largest_message};
+        Control control{};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+        ssize_t count = ::recvmsg(socket, &message, receive_flags);
+        if (count >= 0) fd = take_descriptor(message);
+        return count;
+    });
+    if (!n) {
+        received_.release_if_empty();
+        return n.error();
+    }
+    received_.commit(*n);
+    has_received_ = true;
+    data = received_.view();
+    return fd;
+}
+
+}  // namespace coir

@@ -1,0 +1,277 @@
+// socket_stream.cpp: the stream operations of a socket, over its read and write buffers.
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <new>
+
+#include "runtime/platform.hpp"
+#include "runtime/socket.hpp"
+
+namespace coir {
+
+namespace {
+
+constexpr std::size_t smallest_read = 16 * 1024;
+constexpr std::size_t largest_read = 1024 * 1024;
+constexpr std::size_t pieces_per_call = 64;
+
+// A flag that says who is inside, for as long as the scope lasts.
+class Claim {
+public:
+    explicit Claim(bool& flag) : flag_(flag) { flag_ = true; }
+    ~Claim() { flag_ = false; }
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
+
+private:
+    bool& flag_;
+};
+
+std::size_t total_size(std::span<const std::string_view> pieces) {
+    std::size_t total = 0;
+    for (std::string_view piece : pieces) total += piece.size();
+    return total;
+}
+
+// One writev(2) of what lies behind the first `skip` bytes of `pieces`.
+ssize_t send_some(int fd, bool is_socket, std::span<const std::string_view> pieces, std::size_t skip) {
+    std::array<iovec, pieces_per_call> parts;
+    std::size_t count = 0;
+    for (std::string_view piece : pieces) {
+        if (count == parts.size()) break;
+        std::size_t skipped = std::min(skip, piece.size());
+        skip -= skipped;
+        piece.remove_prefix(skipped);
+        if (!piece.empty()) parts[count++] = {const_cast<char*>(piece.data()), piece.size()};
+    }
+    if (!is_socket) return ::writev(fd, parts.data(), static_cast<int>(count));
+    if (count == 1) return ::send(fd, parts[0].iov_base, parts[0].iov_len, send_flags);
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = count;
+    return ::sendmsg(fd, &message, send_flags);
+}
+
+}  // namespace
+
+// -- Reading -----------------------------------------------------------------------------------------
+
+Result<std::size_t> Socket::fill(const Request& request, Deadline deadline) {
+    if (reading_) return std::errc::device_or_resource_busy;
+    if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    Claim claim(reading_);
+    std::size_t searched = searched_before(request);
+    std::size_t answer = 0;
+    Error error;
+    while (!answered(request, searched, answer)) {
+        if (!request.delimiters.empty() && searched >= max_line_) {
+            error = std::errc::message_size;
+            break;
+        }
+        Result<std::size_t> n = fetch(request.limit - input_.size(), deadline);
+        if (n && *n == 0) return input_.size();
+        if (!n) {
+            error = n.error();
+            break;
+        }
+    }
+    if (!error) return answer;
+    if (!request.delimiters.empty()) remember_search(request, searched);
+    return error;
+}
+
+Result<std::size_t> Socket::fill_any(std::size_t limit, Deadline deadline) {
+    if (reading_) return std::errc::device_or_resource_busy;
+    if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    if (input_.empty() && limit > 0) {
+        Claim claim(reading_);
+        Result<std::size_t> n = fetch(limit, deadline);
+        if (!n) return n.error();
+    }
+    return std::min(limit, input_.size());
+}
+
+// Looks only at what has arrived since the last time.
+bool Socket::answered(const Request& request, std::size_t& searched, std::size_t& answer) const {
+    std::string_view window = input_.view().substr(0, request.limit);
+    if (!request.delimiters.empty() && searched < window.size()) {
+        answer = find_delimiter(window, request.delimiters, searched);
+        if (answer != std::string_view::npos) return true;
+        searched = window.size();
+    }
+    answer = request.limit;
+    return window.size() == request.limit;
+}
+
+// Receives once into the read buffer, waiting until something arrives. 0: end of the stream. The buffer
+// gets its memory only when there is something to put into it: an idle connection owns none.
+Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
+    if (!output_.empty()) departing();
+    for (;;) {
+        if (Error error = descriptor_.await(Direction::read, deadline)) return error;
+        Result<std::span<char>> room = input_.reserve(std::clamp(wanted, smallest_read, largest_read));
+        if (!room) return room.error();
+        ssize_t n = type_ == 0 ? ::read(fd(), room->data(), room->size())
+                               : ::recv(fd(), room->data(), room->size(), 0);
+        if (n >= 0) {
+            auto count = static_cast<std::size_t>(n);
+            input_.commit(count);
+            if (count < room->size() && count > 0 && drains()) descriptor_.drained(Direction::read);
+            return count;
+        }
+        Error error = last_errno();
+        input_.release_if_empty();
+        if (would_block(error)) {
+            descriptor_.drained(Direction::read);
+        } else if (error != std::errc::interrupted) {
+            return error;
+        }
+    }
+}
+
+void Socket::consume(std::size_t n) {
+    if (n == 0) return;
+    input_.consume(n);
+    input_.release_if_empty();
+    searched_ = 0;
+}
+
+Error Socket::unread(std::string_view data) {
+    searched_ = 0;
+    return input_.put_back(data);
+}
+
+// A search that timed out goes on where it stopped when the same delimiters are asked for again, so that
+// a long line costs linear time however impatient its reader is.
+std::size_t Socket::searched_before(const Request& request) const {
+    if (searched_ == 0 || request.delimiters.empty()) return 0;
+    std::string_view left = searched_for_;
+    for (std::string_view delimiter : request.delimiters) {
+        if (left.substr(0, delimiter.size()) != delimiter) return 0;
+        left.remove_prefix(delimiter.size());
+        if (left.empty()) return 0;
+        left.remove_prefix(1);
+    }
+    return left.empty() ? searched_ : 0;
+}
+
+void Socket::remember_search(const Request& request, std::size_t searched) {
+    try {
+        searched_for_.clear();
+        for (std::string_view delimiter : request.delimiters) {
+            searched_for_.append(delimiter).push_back('\0');
+        }
+        searched_ = searched;
+    } catch (const std::bad_alloc&) {
+        searched_ = 0;  // the next search starts anew: slower, not wrong
+    }
+}
+
+// -- Writing -----------------------------------------------------------------------------------------
+
+Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
+                    std::size_t& written) {
+    written = 0;
+    if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    if (Error error = take_turn(deadline)) return error;
+    Error error = gathers_ ? gather(pieces, deadline, written) : send_pieces(pieces, deadline, written);
+    end_turn();
+    return error;
+}
+
+Error Socket::flush(Deadline deadline) {
+    if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    if (Error error = take_turn(deadline)) return error;
+    Error error = send_gathered(deadline);
+    end_turn();
+    return error;
+}
+
+// Writers take turns, first come first served: what one of them writes is not torn apart by another.
+Error Socket::take_turn(Deadline deadline) {
+    if (!is_open()) return std::errc::bad_file_descriptor;
+    if (!writing_) {
+        writing_ = true;
+        return {};
+    }
+    return descriptor_.scheduler().park(turn_, deadline);  // end_turn() hands the turn over
+}
+
+void Socket::end_turn() { writing_ = descriptor_.scheduler().wake_one(turn_); }
+
+Error Socket::send_pieces(std::span<const std::string_view> pieces, Deadline deadline,
+                          std::size_t& written) {
+    if (Error error = send_gathered(deadline)) return error;
+    std::size_t total = total_size(pieces);
+    std::size_t skip = 0;  // bytes of pieces.front() that have gone
+    while (written < total) {
+        Result<std::size_t> n = descriptor_.retry(Direction::write, deadline, [&](int fd) {
+            return send_some(fd, type_ != 0, pieces, skip);
+        });
+        if (!n) return n.error();
+        written += *n;
+        skip += *n;
+        while (!pieces.empty() && skip >= pieces.front().size()) {
+            skip -= pieces.front().size();
+            pieces = pieces.subspan(1);
+        }
+    }
+    return {};
+}
+
+// Output that the kernel refused in the background counts against the limit too: who writes faster than
+// the peer reads waits here.
+Error Socket::gather(std::span<const std::string_view> pieces, Deadline deadline,
+                     std::size_t& written) {
+    std::size_t total = total_size(pieces);
+    if (output_.size() + total >= gather_limit) return send_pieces(pieces, deadline, written);
+    if (output_error_) return std::exchange(output_error_, Error());
+    for (std::string_view piece : pieces) {
+        if (Error error = output_.append(piece)) return error;
+        written += piece.size();
+    }
+    descriptor_.scheduler().before_leaving(*this);
+    return {};
+}
+
+Error Socket::send_gathered(Deadline deadline) {
+    if (output_error_) return std::exchange(output_error_, Error());
+    while (!output_.empty()) {
+        std::string_view piece = output_.view();
+        Result<std::size_t> n = descriptor_.retry(Direction::write, deadline, [&](int fd) {
+            piece = output_.view();  // the background may have sent some meanwhile
+            return piece.empty() ? 0 : send_some(fd, type_ != 0, {&piece, 1}, 0);
+        });
+        if (!n) return n.error();
+        output_.consume(*n);
+    }
+    output_.release_if_empty();
+    return {};
+}
+
+// Sends what the kernel takes at once; the rest follows when the descriptor reports that it takes more.
+void Socket::departing() {
+    Error error;
+    while (!output_.empty() && !error && is_open()) {
+        std::string_view piece = output_.view();
+        ssize_t n = send_some(fd(), type_ != 0, {&piece, 1}, 0);
+        if (n >= 0) {
+            output_.consume(static_cast<std::size_t>(n));
+        } else if (last_errno() != std::errc::interrupted) {
+            error = last_errno();
+        }
+    }
+    if (would_block(error)) {
+        descriptor_.drained(Direction::write);
+        error = descriptor_.set_background(this);
+    } else {
+        (void)descriptor_.set_background(nullptr);
+    }
+    if (!error) return;
+    output_error_ = error;
+    output_.consume(output_.size());
+}
+
+}  // namespace coir
