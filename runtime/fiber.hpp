@@ -34,11 +34,17 @@ public:
     bool empty() const { return fibers_.empty(); }
     Fiber& front() { return fibers_.front(); }  // the list must not be empty
 
+    // Whether somebody who knows only the fiber may end the wait, as if what it waits for had happened:
+    // a sleep, a condition variable.
+    bool wakeable() const { return wakeable_; }
+    void set_wakeable() { wakeable_ = true; }
+
 private:
     friend class Scheduler;
     List<Fiber, PlaceTag> fibers_;
     const char* what_;
     bool external_;
+    bool wakeable_ = false;
     int fd_;
 };
 
@@ -55,9 +61,13 @@ public:
     std::uint64_t id() const { return id_; }         // 0 before it was started
     std::uint64_t switches() const { return switches_; }  // how often it was left
     const Stack& stack() const { return stack_; }
+    std::size_t stack_used() const;  // bytes in use when it was last left; 0 while it runs
 
     const std::string& name() const { return name_; }
     void set_name(std::string name) { name_ = std::move(name); }
+
+    // What the fiber is to the layer above; nothing here looks at it.
+    void* owner = nullptr;
 
     // Where and since when a parked fiber waits, and until when.
     const WaitList* waiting_on() const { return waiting_on_; }
@@ -92,5 +102,11 @@ private:
     bool cancelled_ = false;
     bool interrupted_ = false;
 };
+
+// A context is the stack pointer that it was left with.
+inline std::size_t Fiber::stack_used() const {
+    bool left = state_ == State::parked || state_ == State::ready;
+    return left ? static_cast<std::size_t>(stack_.top() - static_cast<char*>(context_)) : 0;
+}
 
 }  // namespace coir

@@ -56,8 +56,8 @@ void Poller::remove(int fd) {
 }
 
 int Poller::Kernel::wait(Deadline deadline) {
-    Duration left = deadline == never ? Duration::zero() : deadline - Clock::now();
-    if (left < Duration::zero()) left = Duration::zero();
+    Deadline now = Clock::now();
+    Duration left = deadline == never || deadline <= now ? Duration::zero() : deadline - now;
     if (nanoseconds) {
         auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
         timespec time{seconds.count(), (left - seconds).count()};

@@ -39,7 +39,7 @@ private:
 
 }  // namespace
 
-Scheduler::Scheduler(std::size_t stack_size) : stacks_(stack_size) {}
+Scheduler::Scheduler(std::size_t stack_size) : stacks_(stack_size) { sleepers_.set_wakeable(); }
 
 Scheduler::~Scheduler() {
     for (int turn = 0; turn < farewell_turns && alive_count_ > 0; ++turn) {
@@ -80,7 +80,7 @@ Error Scheduler::prepare(Fiber& fiber) {
         enter(*static_cast<Fiber*>(from.data), from.fctx);
     });
     fiber.scheduler_ = this;
-    fiber.id_ = ++last_id_;
+    number(fiber);
     fiber.state_ = Fiber::State::ready;
     alive_.push_back(fiber);
     ++alive_count_;
@@ -104,12 +104,16 @@ void Scheduler::resume(Fiber& fiber) {
 // Switches from the running fiber to the dispatcher, and returns when the fiber is resumed.
 void Scheduler::leave(Fiber& fiber) {
     int saved_errno = errno;
-    while (!departures_.empty()) departures_.pop_front().departing();
+    finish_departures();
     ++fiber.switches_;
     before_switch(fiber.dead() ? nullptr : &fiber.fake_stack_, main_bottom_, main_size_);
     dispatcher_ = jump_fcontext(dispatcher_, nullptr).fctx;
     after_switch(fiber.fake_stack_, &main_bottom_, &main_size_);
     errno = saved_errno;
+}
+
+void Scheduler::finish_departures() {
+    while (!departures_.empty()) departures_.pop_front().departing();
 }
 
 // The first frame of every fiber; never returns.

@@ -63,6 +63,11 @@ public:
 
     // -- Starting ------------------------------------------------------------------------------------
 
+    // Gives `fiber` its id, if it has none yet; starting it does so too.
+    void number(Fiber& fiber) {
+        if (fiber.id_ == 0) fiber.id_ = ++last_id_;
+    }
+
     // Gives `fiber` a stack and queues it. Errors: ENOMEM (stacks, guard pages).
     Error start(Fiber& fiber);
 
@@ -98,6 +103,9 @@ public:
     void before_leaving(Departure& departure) {
         if (!departure.linked()) departures_.push_back(departure);
     }
+
+    // Calls all of them now.
+    void finish_departures();
 
     // -- Waking: these return at once ----------------------------------------------------------------
 

@@ -60,6 +60,13 @@ Error Socket::adopt(int fd, bool shared) {
     return {};
 }
 
+void Socket::accepted(int fd, const Socket& listener) {
+    descriptor_.open(fd);
+    family_ = listener.family_;
+    type_ = listener.type_;
+    protocol_ = listener.protocol_;
+}
+
 void Socket::describe() {
     type_ = integer_option(fd(), SOL_SOCKET, SO_TYPE, 0);
 #ifdef SO_PROTOCOL

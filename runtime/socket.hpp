@@ -35,6 +35,9 @@ public:
     // copies elsewhere. On failure it still belongs to the caller.
     Error adopt(int fd, bool shared);
 
+    // Takes over what accept() of `listener` returned.
+    void accepted(int fd, const Socket& listener);
+
     bool is_open() const { return descriptor_.is_open(); }
     int fd() const { return descriptor_.fd(); }
     int family() const { return family_; }  // AF_*; AF_UNSPEC when it is no socket
@@ -103,6 +106,7 @@ public:
     // write() or flush().
     bool gathers() const { return gathers_; }
     void set_gathers(bool on) { gathers_ = on; }
+    bool has_gathered() const { return !output_.empty(); }
     Error flush(Deadline deadline);
 
 private:

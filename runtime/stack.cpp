@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <new>
 
@@ -22,7 +23,7 @@ namespace {
 constexpr unsigned stacks_per_slab = 64;
 constexpr std::size_t warm_limit = 256;
 constexpr std::size_t kept_bytes = 32 * 1024;  // what a warm stack may keep committed
-constexpr unsigned trim_every = 16;            // one release in so many pays for the system call
+constexpr unsigned trim_every = 16;            // one release in so many pays for a system call
 
 std::size_t page_size() {
     static const std::size_t size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -55,7 +56,8 @@ bool Stack::guards(const void* address) const {
 
 StackPool::StackPool(std::size_t size) {
     std::size_t page = page_size();
-    if (size < smallest_size) size = smallest_size;
+    // A slab of the largest stacks fits no address space, so allocate() fails; nothing overflows.
+    size = std::clamp(size, smallest_size, SIZE_MAX / 2 / stacks_per_slab);
     stride_ = (size + page - 1) / page * page;
     warm_.reserve(warm_limit);
 }
@@ -78,11 +80,17 @@ Result<Stack> StackPool::allocate() {
 void StackPool::release(Stack stack) {
     --in_use_;
     unpoison_stack(stack.bottom, stack.size);
-    if (warm_.size() == warm_.capacity()) return give_back(stack);
-    if (++releases_ % trim_every == 0 && stack.size > kept_bytes) {
-        ::madvise(stack.bottom, stack.size - kept_bytes, MADV_DONTNEED);
+    if (warm_.size() < warm_.capacity()) {
+        warm_.push_back(stack);
+    } else {
+        give_back(stack);
     }
-    warm_.push_back(stack);
+    // The warm stacks take turns: the one that came back last is used next, the others may rest for long.
+    if (++releases_ % trim_every == 0) trim(warm_[releases_ / trim_every % warm_.size()]);
+}
+
+void StackPool::trim(Stack stack) {
+    if (stack.size > kept_bytes) ::madvise(stack.bottom, stack.size - kept_bytes, MADV_DONTNEED);
 }
 
 Result<Stack> StackPool::cut() {

@@ -50,6 +50,7 @@ public:
 private:
     Result<Stack> cut();
     Error add_slab();
+    static void trim(Stack stack);
     void give_back(Stack stack);
     void unmap(StackSlab* slab);
 

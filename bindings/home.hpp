@@ -1,0 +1,85 @@
+// home.hpp: what every binding shares: finding the scheduler, arguments in, errors out, raising.
+//
+// Lua raises by longjmp, over every C++ frame up to the nearest pcall. So a binding first checks its
+// arguments (may raise), then works (may wait, calls no Lua), then pushes results (may raise for lack of
+// memory), and at no point that can raise does it hold anything with a destructor.
+#pragma once
+
+#include <lua.hpp>
+
+#include <string_view>
+
+#include "runtime/scheduler.hpp"
+
+namespace coir {
+
+// What one Lua state knows of the scheduler it runs on. Lives as long as the state.
+struct Home {
+    Scheduler* scheduler;
+    lua_State* service;  // a Lua thread with an empty stack, for the dispatcher's own use
+    int fibers;          // registry references: [id] = handle of every fiber that is alive;
+    int idle_threads;    // Lua threads for fibers to come;
+    int cancelled;       // the error object of cancellation
+    int idle_count;
+    const void* socket_metatable;  // its address is also its registry key
+};
+
+Home& home_of(lua_State* L);
+
+// Prepares a fresh Lua state: must come before the first user thread exists. Raises for lack of memory.
+void open_home(lua_State* L, Scheduler& scheduler);
+
+// -- Arguments: these raise what luaL_check* raise -------------------------------------------------------
+
+// A timeout in seconds; nil or none gives `otherwise`. NaN is refused.
+Deadline opt_timeout(lua_State* L, int index, Deadline otherwise = never);
+// The same as plain seconds, infinity for none.
+double opt_seconds(lua_State* L, int index);
+std::size_t check_size(lua_State* L, int index);
+inline std::string_view check_string(lua_State* L, int index) {
+    std::size_t size;
+    const char* data = luaL_checklstring(L, index, &size);
+    return {data, size};
+}
+// The string or number at `index` as text, without converting it in place.
+inline std::string_view to_view(lua_State* L, int index) {
+    std::size_t size;
+    const char* data = lua_tolstring(L, index, &size);
+    return {data, size};
+}
+inline void push_view(lua_State* L, std::string_view text) { lua_pushlstring(L, text.data(), text.size()); }
+
+// -- Waiting ---------------------------------------------------------------------------------------------
+
+// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises in a
+// cancelled or interrupted fiber, and notes which Lua thread is about to wait.
+void begin_wait(lua_State* L);
+
+// Raises when `error` is cancellation or an interruption, and returns otherwise.
+void check_raise(lua_State* L, Error error);
+
+[[noreturn]] void raise_cancelled(lua_State* L);
+bool is_cancelled(lua_State* L, int index);
+
+// -- Errors ----------------------------------------------------------------------------------------------
+
+// Pushes `nil, message, code` and makes `error` the fiber's errno(). Returns 3. With a format, the
+// message is "<formatted>: <strerror>"; formats are those of lua_pushfstring.
+int push_failure(lua_State* L, Error error);
+int push_failure(lua_State* L, Error error, const char* format, ...);
+// The same with `false` first.
+int push_refusal(lua_State* L, Error error);
+
+void push_error_text(lua_State* L, Error error);
+
+// -- Modules ---------------------------------------------------------------------------------------------
+
+int open_errno(lua_State* L);
+int open_fiber(lua_State* L);
+int open_socket_core(lua_State* L);
+
+// Makes coir's modules available to require(): the C++ ones and those of lua_modules/. `short_names`:
+// also as `socket`, `fiber` and `errno`.
+void preload_modules(lua_State* L, bool short_names);
+
+}  // namespace coir

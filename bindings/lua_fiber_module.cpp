@@ -1,0 +1,403 @@
+// lua_fiber_module.cpp: the Lua module coir.fiber, and the methods of a fiber's handle.
+#include <cstring>
+#include <ctime>
+
+#include "bindings/lua_fiber.hpp"
+#include "bindings/lua_sync.hpp"
+
+namespace coir {
+
+namespace {
+
+constexpr std::size_t longest_name = 255;
+
+Scheduler& scheduler_of(lua_State* L) { return *home_of(L).scheduler; }
+
+LuaFiber& check_running(lua_State* L) {
+    LuaFiber* fiber = running_fiber(L);
+    if (fiber == nullptr) luaL_error(L, "not inside a fiber");
+    return *fiber;
+}
+
+LuaFiber& check_alive(lua_State* L, int index) {
+    LuaFiber& fiber = check_fiber(L, index);
+    if (fiber.dead()) luaL_error(L, "the fiber is dead");
+    return fiber;
+}
+
+// Pushes the handle of the living fiber with this id, or nil.
+LuaFiber* push_found(lua_State* L, lua_Integer id) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
+    lua_rawgeti(L, -1, id);
+    lua_remove(L, -2);
+    auto* fiber = static_cast<LuaFiber*>(lua_touserdata(L, -1));
+    if (fiber != nullptr && !fiber->dead()) return fiber;
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    return nullptr;
+}
+
+// The fiber that argument `index` says, by handle or by id.
+LuaFiber& check_fiber_or_id(lua_State* L, int index) {
+    if (lua_type(L, index) != LUA_TNUMBER) return check_alive(L, index);
+    LuaFiber* fiber = push_found(L, luaL_checkinteger(L, index));
+    if (fiber == nullptr) luaL_argerror(L, index, "no such fiber");
+    lua_replace(L, index);
+    return *fiber;
+}
+
+LuaFiber& opt_fiber(lua_State* L, int index) {
+    return lua_isnoneornil(L, index) ? check_running(L) : check_fiber(L, index);
+}
+
+// -- Starting ----------------------------------------------------------------------------------------
+
+enum class Start { queued, now, joinable };
+
+int start_fiber(lua_State* L, Start how) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    LuaFiber& fiber = push_new_fiber(L, 1);
+    fiber.joinable = how == Start::joinable;
+    Scheduler& scheduler = scheduler_of(L);
+    Error error = how == Start::now ? scheduler.start_now(fiber) : scheduler.start(fiber);
+    if (!error) return 1;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
+    lua_pushnil(L);
+    lua_rawseti(L, -2, static_cast<lua_Integer>(fiber.id()));
+    return push_failure(L, error, "cannot start a fiber (%I alive)",
+                        static_cast<LUAI_UACINT>(scheduler.fibers()));
+}
+
+int fiber_create(lua_State* L) { return start_fiber(L, Start::now); }
+int fiber_new(lua_State* L) { return start_fiber(L, Start::queued); }
+int fiber_spawn(lua_State* L) { return start_fiber(L, Start::joinable); }
+
+// -- Waiting -----------------------------------------------------------------------------------------
+
+int fiber_yield(lua_State* L) {
+    begin_wait(L);
+    check_raise(L, scheduler_of(L).yield());
+    return 0;
+}
+
+int fiber_sleep(lua_State* L) {
+    luaL_checknumber(L, 1);
+    double seconds = opt_seconds(L, 1);
+    begin_wait(L);
+    Scheduler& scheduler = scheduler_of(L);
+    Error error = seconds > 0 ? scheduler.sleep_until(deadline_after(seconds)) : scheduler.yield();
+    check_raise(L, error);
+    return error ? push_failure(L, error) : 0;
+}
+
+int push_results(lua_State* L, LuaFiber& fiber) {
+    fiber.joined = true;
+    int first = fiber.failed ? lua_gettop(fiber.thread) : 2;
+    int count = lua_gettop(fiber.thread) - first + 1;
+    lua_pushboolean(L, !fiber.failed);
+    luaL_checkstack(L, count, "too many results");
+    for (int i = 0; i < count; ++i) {
+        lua_pushvalue(fiber.thread, first + i);
+        lua_xmove(fiber.thread, L, 1);
+    }
+    return count + 1;
+}
+
+int fiber_join(lua_State* L) {
+    LuaFiber& fiber = check_fiber(L, 1);
+    Deadline deadline = opt_timeout(L, 2);
+    if (!fiber.joinable) luaL_error(L, fiber.dead() ? "the fiber is dead" : "the fiber is not joinable");
+    begin_wait(L);
+    if (&fiber == running_fiber(L)) luaL_error(L, "cannot join itself");
+    fiber.joined = true;
+    Error error = scheduler_of(L).join(fiber, deadline);
+    check_raise(L, error);
+    if (!error) return push_results(L, fiber);
+    lua_pushboolean(L, false);
+    lua_pushstring(L, error == std::errc::timed_out ? "timed out" : std::strerror(error.code()));
+    lua_pushinteger(L, error.code());
+    return 3;
+}
+
+// -- Cancelling and waking ---------------------------------------------------------------------------
+
+int fiber_cancel(lua_State* L) {
+    LuaFiber& fiber = check_fiber_or_id(L, 1);
+    scheduler_of(L).cancel(fiber);
+    if (&fiber == running_fiber(L)) raise_cancelled(L);
+    return 0;
+}
+
+int fiber_testcancel(lua_State* L) {
+    if (check_running(L).cancelled()) raise_cancelled(L);
+    return 0;
+}
+
+int fiber_is_cancelled(lua_State* L) {
+    luaL_checkany(L, 1);
+    lua_pushboolean(L, is_cancelled(L, 1));
+    return 1;
+}
+
+// Ends a sleep or a wait for a condition variable; every other wait goes on.
+int fiber_wakeup(lua_State* L) {
+    LuaFiber& fiber = check_fiber_or_id(L, 1);
+    const WaitList* list = fiber.waiting_on();
+    if (list != nullptr && list->wakeable()) scheduler_of(L).wake(fiber);
+    return 0;
+}
+
+// -- Looking -----------------------------------------------------------------------------------------
+
+int fiber_self(lua_State* L) {
+    push_fiber(L, check_running(L));
+    return 1;
+}
+
+int fiber_id(lua_State* L) {
+    lua_pushinteger(L, static_cast<lua_Integer>(opt_fiber(L, 1).id()));
+    return 1;
+}
+
+int fiber_find(lua_State* L) {
+    push_found(L, luaL_checkinteger(L, 1));
+    return 1;
+}
+
+const char* status_text(const LuaFiber& fiber) {
+    if (fiber.dead()) return "dead";
+    return fiber.state() == Fiber::State::running ? "running" : "suspended";
+}
+
+int fiber_status(lua_State* L) {
+    lua_pushstring(L, status_text(opt_fiber(L, 1)));
+    return 1;
+}
+
+int fiber_csw(lua_State* L) {
+    lua_pushinteger(L, static_cast<lua_Integer>(opt_fiber(L, 1).switches()));
+    return 1;
+}
+
+int fiber_set_joinable(lua_State* L) {
+    LuaFiber& fiber = check_alive(L, 1);
+    luaL_checktype(L, 2, LUA_TBOOLEAN);
+    fiber.joinable = lua_toboolean(L, 2) != 0;
+    return 0;
+}
+
+void push_name(lua_State* L, const LuaFiber& fiber) {
+    if (fiber.name().empty()) {
+        lua_pushliteral(L, "lua");
+    } else {
+        push_view(L, fiber.name());
+    }
+}
+
+// name([fiber][, new[, {truncate = true}]])
+int fiber_name(lua_State* L) {
+    if (!lua_isuserdata(L, 1)) {
+        push_fiber(L, check_running(L));
+        lua_insert(L, 1);
+    }
+    LuaFiber& fiber = check_alive(L, 1);
+    if (lua_isnoneornil(L, 2)) {
+        push_name(L, fiber);
+        return 1;
+    }
+    std::string_view name = check_string(L, 2);
+    if (name.size() > longest_name) {
+        bool truncate = lua_istable(L, 3) && lua_getfield(L, 3, "truncate") && lua_toboolean(L, -1);
+        if (!truncate) luaL_error(L, "Fiber name is too long");
+        name = name.substr(0, longest_name);
+    }
+    bool done = fiber.try_set_name(name);
+    if (!done) luaL_error(L, "not enough memory");
+    return 0;
+}
+
+// -- Reports -----------------------------------------------------------------------------------------
+
+// Pushes one row of info() for the fiber whose handle is at `handle`.
+void push_info(lua_State* L, LuaFiber& fiber, int handle, bool backtrace) {
+    lua_createtable(L, 0, 10);
+    push_name(L, fiber);
+    lua_setfield(L, -2, "name");
+    lua_pushinteger(L, static_cast<lua_Integer>(fiber.id()));
+    lua_setfield(L, -2, "fid");
+    lua_pushinteger(L, static_cast<lua_Integer>(fiber.switches()));
+    lua_setfield(L, -2, "csw");
+    lua_pushstring(L, status_text(fiber));
+    lua_setfield(L, -2, "status");
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, static_cast<lua_Integer>(fiber.stack_used()));
+    lua_setfield(L, -2, "used");
+    lua_pushinteger(L, static_cast<lua_Integer>(fiber.stack().size));
+    lua_setfield(L, -2, "total");
+    lua_setfield(L, -2, "memory");
+    if (fiber.created_line >= 0) {
+        lua_pushfstring(L, "%s:%d", fiber.created_source, fiber.created_line);
+        lua_setfield(L, -2, "created");
+    }
+    if (fiber.waiting_on() != nullptr) {
+        push_waiting(L, fiber);
+        lua_setfield(L, -2, "waiting");
+    }
+    if (backtrace) {
+        push_traceback(L, fiber, handle);
+        lua_setfield(L, -2, "backtrace");
+    }
+}
+
+bool wants_backtrace(lua_State* L, int index) {
+    if (!lua_istable(L, index)) return false;
+    lua_getfield(L, index, "bt");
+    lua_getfield(L, index, "backtrace");
+    bool wanted = lua_toboolean(L, -1) != 0 || lua_toboolean(L, -2) != 0;
+    lua_pop(L, 2);
+    return wanted;
+}
+
+int fiber_info(lua_State* L) {
+    bool backtrace = wants_backtrace(L, 1);
+    lua_newtable(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
+    lua_pushnil(L);
+    while (lua_next(L, -2) != 0) {
+        auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, -1));
+        if (!fiber.dead()) {
+            push_info(L, fiber, lua_gettop(L), backtrace);
+            lua_rawseti(L, -5, lua_tointeger(L, -3));
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return 1;
+}
+
+int fiber_own_info(lua_State* L) {
+    LuaFiber& fiber = check_alive(L, 1);
+    push_info(L, fiber, 1, wants_backtrace(L, 2));
+    return 1;
+}
+
+int fiber_traceback(lua_State* L) {
+    if (lua_isnoneornil(L, 1)) {
+        push_fiber(L, check_running(L));
+        lua_replace(L, 1);
+    }
+    push_traceback(L, check_fiber(L, 1), 1);
+    return 1;
+}
+
+// -- Clocks ------------------------------------------------------------------------------------------
+
+template <clockid_t id>
+lua_Integer nanoseconds() {
+    timespec now;
+    ::clock_gettime(id, &now);
+    return lua_Integer{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+template <clockid_t id>
+int clock_seconds(lua_State* L) {
+    lua_pushnumber(L, static_cast<double>(nanoseconds<id>()) / 1e9);
+    return 1;
+}
+
+template <clockid_t id>
+int clock_microseconds(lua_State* L) {
+    lua_pushinteger(L, nanoseconds<id>() / 1000);
+    return 1;
+}
+
+// -- The handle --------------------------------------------------------------------------------------
+
+int handle_tostring(lua_State* L) {
+    LuaFiber& fiber = check_fiber(L, 1);
+    lua_pushfstring(L, fiber.dead() ? "fiber: %I (dead)" : "fiber: %I",
+                    static_cast<LUAI_UACINT>(fiber.id()));
+    return 1;
+}
+
+// Methods come from the table that is the upvalue; `storage` is made on demand.
+int handle_index(lua_State* L) {
+    if (lua_type(L, 2) == LUA_TSTRING && std::strcmp(lua_tostring(L, 2), "storage") == 0) {
+        check_alive(L, 1);
+        if (lua_getiuservalue(L, 1, LuaFiber::storage_value) == LUA_TTABLE) return 1;
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, LuaFiber::storage_value);
+        return 1;
+    }
+    lua_settop(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    return 1;
+}
+
+// A failure that nobody has joined is not lost silently.
+int handle_gc(lua_State* L) {
+    LuaFiber& fiber = check_fiber(L, 1);
+    if (fiber.failed && fiber.joinable && !fiber.joined) fiber.report_unjoined(L);
+    fiber.~LuaFiber();
+    return 0;
+}
+
+const luaL_Reg methods[] = {{"id", fiber_id},
+                            {"name", fiber_name},
+                            {"status", fiber_status},
+                            {"cancel", fiber_cancel},
+                            {"wakeup", fiber_wakeup},
+                            {"join", fiber_join},
+                            {"set_joinable", fiber_set_joinable},
+                            {"testcancel", fiber_testcancel},
+                            {"info", fiber_own_info},
+                            {"csw", fiber_csw},
+                            {"traceback", fiber_traceback},
+                            {nullptr, nullptr}};
+
+const luaL_Reg functions[] = {{"create", fiber_create},
+                              {"wrap", fiber_create},
+                              {"new", fiber_new},
+                              {"spawn", fiber_spawn},
+                              {"self", fiber_self},
+                              {"id", fiber_id},
+                              {"find", fiber_find},
+                              {"status", fiber_status},
+                              {"name", fiber_name},
+                              {"yield", fiber_yield},
+                              {"sleep", fiber_sleep},
+                              {"kill", fiber_cancel},
+                              {"cancel", fiber_cancel},
+                              {"testcancel", fiber_testcancel},
+                              {"is_cancelled", fiber_is_cancelled},
+                              {"wakeup", fiber_wakeup},
+                              {"join", fiber_join},
+                              {"set_joinable", fiber_set_joinable},
+                              {"info", fiber_info},
+                              {"traceback", fiber_traceback},
+                              {"time", clock_seconds<CLOCK_REALTIME>},
+                              {"clock", clock_seconds<CLOCK_MONOTONIC>},
+                              {"time64", clock_microseconds<CLOCK_REALTIME>},
+                              {"clock64", clock_microseconds<CLOCK_MONOTONIC>},
+                              {nullptr, nullptr}};
+
+}  // namespace
+
+int open_fiber(lua_State* L) {
+    luaL_newlib(L, functions);
+    luaL_newmetatable(L, "fiber");
+    luaL_newlib(L, methods);
+    lua_pushcclosure(L, handle_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, handle_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushcfunction(L, handle_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+    open_sync(L);
+    open_channel(L);
+    return 1;
+}
+
+}  // namespace coir

@@ -1,0 +1,355 @@
+// lua_socket.cpp: the module's functions, and the life of socket objects.
+#include "bindings/lua_socket.hpp"
+
+#include <sys/socket.h>
+
+#include <cstring>
+#include <new>
+
+#include "bindings/lua_fiber.hpp"
+#include "bindings/socket_names.hpp"
+
+namespace coir {
+
+namespace {
+
+constexpr const char* class_name = "socket";
+
+// Ends a module function that failed: the fiber remembers the error for socket.errno().
+int module_failure(lua_State* L, Error error) {
+    if (LuaFiber* fiber = running_fiber(L)) fiber->module_errno = error.code();
+    return push_failure(L, error);
+}
+
+// The three arguments of socket() and socketpair(), from `index` on.
+struct SocketArguments {
+    int domain = 0;
+    int type = 0;
+    int protocol = 0;
+    Error error;
+};
+
+SocketArguments to_socket_arguments(lua_State* L, int index) {
+    SocketArguments arguments;
+    Result<int> domain = to_domain(L, index);
+    Result<int> type = to_type(L, index + 1);
+    Result<int> protocol = lua_isnoneornil(L, index + 2) ? Result<int>(0) : to_protocol(L, index + 2);
+    for (const Result<int>* result : {&domain, &type, &protocol}) {
+        if (!*result && !arguments.error) arguments.error = result->error();
+    }
+    arguments.domain = *domain;
+    arguments.type = *type;
+    arguments.protocol = *protocol;
+    return arguments;
+}
+
+// socket(domain, type[, protocol]): __call, so the module is argument 1.
+int module_call(lua_State* L) {
+    SocketArguments arguments = to_socket_arguments(L, 2);
+    if (arguments.error) return module_failure(L, arguments.error);
+    LuaSocket& s = push_new_socket(L);
+    Error error = s.socket.open(arguments.domain, arguments.type, arguments.protocol);
+    return error ? module_failure(L, error) : 1;
+}
+
+int module_socketpair(lua_State* L) {
+    SocketArguments arguments = to_socket_arguments(L, 1);
+    if (arguments.error) return module_failure(L, arguments.error);
+    LuaSocket& left = push_new_socket(L);
+    LuaSocket& right = push_new_socket(L);
+    Error error = Socket::open_pair(left.socket, right.socket, arguments.domain, arguments.type,
+                                    arguments.protocol);
+    return error ? module_failure(L, error) : 2;
+}
+
+int check_descriptor(lua_State* L, int index) {
+    lua_Integer fd = luaL_checkinteger(L, index);
+    return fd == static_cast<int>(fd) ? static_cast<int>(fd) : -1;
+}
+
+int module_from_fd(lua_State* L) {
+    if (lua_type(L, 1) != LUA_TNUMBER) luaL_error(L, "fd must be a number");
+    int fd = check_descriptor(L, 1);
+    LuaSocket& s = push_new_socket(L);
+    Error error = s.socket.adopt(fd, true);
+    return error ? module_failure(L, error) : 1;
+}
+
+// -- iowait ------------------------------------------------------------------------------------------
+
+constexpr unsigned readable = static_cast<unsigned>(Direction::read);
+constexpr unsigned writable = static_cast<unsigned>(Direction::write);
+
+unsigned check_events(lua_State* L, int index) {
+    if (lua_type(L, index) == LUA_TNUMBER) {
+        lua_Integer events = luaL_checkinteger(L, index);
+        if (events >= 1 && events <= 3) return static_cast<unsigned>(events);
+    } else if (lua_type(L, index) == LUA_TSTRING) {
+        unsigned events = 0;
+        std::string_view text = to_view(L, index);
+        bool known = !text.empty();
+        for (char c : text) {
+            known = known && std::strchr("rRwW", c) != nullptr && c != '\0';
+            events |= c == 'r' || c == 'R' ? readable : writable;
+        }
+        if (known) return events;
+    }
+    luaL_error(L, "Usage: socket.iowait(fd, 1|2|3|'r'|'w'|'rw'[, timeout])");
+    return 0;
+}
+
+const char* events_text(unsigned events) {
+    static const char* const texts[] = {"", "R", "W", "RW"};
+    return texts[events];
+}
+
+// iowait(fd, events[, timeout]); without a descriptor it sleeps.
+int module_iowait(lua_State* L) {
+    Scheduler& scheduler = *home_of(L).scheduler;
+    Deadline deadline = opt_timeout(L, 3);
+    bool no_descriptor = lua_isnoneornil(L, 1) || lua_tointeger(L, 1) < 0;
+    if (no_descriptor && lua_isnoneornil(L, 2)) {
+        begin_wait(L);
+        check_raise(L, scheduler.sleep_until(deadline));
+        return 0;
+    }
+    int fd = check_descriptor(L, 1);
+    unsigned wanted = check_events(L, 2);
+    bool as_text = lua_type(L, 2) == LUA_TSTRING;
+    begin_wait(L);
+    Result<unsigned> ready = wait_foreign(scheduler, fd, wanted, deadline);
+    if (!ready) {
+        check_raise(L, ready.error());
+        if (ready.error() != std::errc::timed_out) return module_failure(L, ready.error());
+    }
+    unsigned events = ready ? *ready : 0;
+    if (as_text) {
+        lua_pushstring(L, events_text(events));
+    } else {
+        lua_pushinteger(L, events);
+    }
+    return 1;
+}
+
+// -- The last failure of a module function -----------------------------------------------------------
+
+int module_errno(lua_State* L) {
+    LuaFiber* fiber = running_fiber(L);
+    lua_pushinteger(L, fiber == nullptr ? 0 : fiber->module_errno);
+    return 1;
+}
+
+int module_error(lua_State* L) {
+    LuaFiber* fiber = running_fiber(L);
+    if (fiber == nullptr || fiber->module_errno == 0) {
+        lua_pushnil(L);
+    } else {
+        push_error_text(L, Error(fiber->module_errno));
+    }
+    return 1;
+}
+
+// -- rbuf: what a socket has buffered ----------------------------------------------------------------
+
+const LuaSocket& buffer_owner(lua_State* L) {
+    luaL_checkudata(L, 1, "socket.rbuf");
+    lua_getiuservalue(L, 1, 1);
+    return *static_cast<LuaSocket*>(lua_touserdata(L, -1));
+}
+
+int buffer_size(lua_State* L) {
+    lua_pushinteger(L, static_cast<lua_Integer>(buffer_owner(L).socket.buffered().size()));
+    return 1;
+}
+
+int buffer_tostring(lua_State* L) {
+    push_view(L, buffer_owner(L).socket.buffered());
+    return 1;
+}
+
+// Methods come from the table that is the upvalue; `rbuf` belongs to the one socket.
+int socket_index(lua_State* L) {
+    lua_settop(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+    if (lua_type(L, 2) != LUA_TSTRING || std::strcmp(lua_tostring(L, 2), "rbuf") != 0) return 1;
+    lua_newuserdatauv(L, 0, 1);
+    luaL_setmetatable(L, "socket.rbuf");
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    return 1;
+}
+
+int socket_gc(lua_State* L) {
+    auto& s = *static_cast<LuaSocket*>(lua_touserdata(L, 1));
+    s.~LuaSocket();
+    new (&s) LuaSocket(*home_of(L).scheduler);  // a finalizer may still be handed it: a closed one
+    return 0;
+}
+
+// Leaving the scope of `local s <close>`: closed already is fine.
+int socket_leave_scope(lua_State* L) {
+    LuaSocket* s = test_socket(L, 1);
+    if (s != nullptr && s->socket.is_open()) (void)s->socket.close();
+    return 0;
+}
+
+}  // namespace
+
+// -- Shared ------------------------------------------------------------------------------------------
+
+LuaSocket& push_new_socket(lua_State* L) {
+    void* memory = lua_newuserdatauv(L, sizeof(LuaSocket), 0);
+    auto* s = new (memory) LuaSocket(*home_of(L).scheduler);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, home_of(L).socket_metatable);
+    lua_setmetatable(L, -2);
+    return *s;
+}
+
+LuaSocket* test_socket(lua_State* L, int index) {
+    if (!lua_getmetatable(L, index)) return nullptr;
+    bool same = lua_topointer(L, -1) == home_of(L).socket_metatable;
+    lua_pop(L, 1);
+    return same ? static_cast<LuaSocket*>(lua_touserdata(L, index)) : nullptr;
+}
+
+LuaSocket& check_any_socket(lua_State* L) {
+    LuaSocket* s = test_socket(L, 1);
+    if (s == nullptr) {
+        lua_Debug here;
+        const char* name = "method";
+        if (lua_getstack(L, 0, &here) && lua_getinfo(L, "n", &here) && here.name) name = here.name;
+        luaL_error(L, "Usage: socket:%s(), called with non-socket", name);
+    }
+    if (!s->socket.is_open()) luaL_error(L, "attempt to use closed socket");
+    return *s;
+}
+
+static Deadline deadline_of(lua_State* L, int index, double own) {
+    if (lua_isnoneornil(L, index)) return own < 1e18 ? deadline_after(own) : never;
+    return opt_timeout(L, index);
+}
+
+Deadline receive_deadline(lua_State* L, const LuaSocket& s, int index) {
+    return s.waiting ? read_deadline(L, s, index) : immediate;
+}
+
+Deadline send_deadline(lua_State* L, const LuaSocket& s, int index) {
+    return s.waiting ? write_deadline(L, s, index) : immediate;
+}
+
+Deadline read_deadline(lua_State* L, const LuaSocket& s, int index) {
+    return deadline_of(L, index, s.receive_timeout);
+}
+
+Deadline write_deadline(lua_State* L, const LuaSocket& s, int index) {
+    return deadline_of(L, index, s.send_timeout);
+}
+
+static void note_failure(lua_State* L, LuaSocket& s, Error error) {
+    check_raise(L, error);
+    if (!s.socket.is_open()) luaL_error(L, "attempt to use closed socket");
+    s.error = error.code();
+}
+
+int fail(lua_State* L, LuaSocket& s, Error error) {
+    note_failure(L, s, error);
+    return push_failure(L, error);
+}
+
+int refuse(lua_State* L, LuaSocket& s, Error error) {
+    note_failure(L, s, error);
+    return push_refusal(L, error);
+}
+
+int refuse(lua_State* L, LuaSocket& s, Error error, std::string_view about) {
+    note_failure(L, s, error);
+    lua_pushboolean(L, false);
+    push_view(L, about);
+    lua_pushliteral(L, ": ");
+    push_error_text(L, error);
+    lua_concat(L, 3);
+    lua_pushinteger(L, error.code());
+    errno = error.code();
+    return 3;
+}
+
+void push_sender(lua_State* L, const Address& address) {
+    lua_createtable(L, 0, 3);
+    Address::Text host = address.host();
+    push_view(L, host.view());
+    lua_setfield(L, -2, "host");
+    if (address.family() == AF_UNIX) {
+        Address::Text path = address.path();
+        push_view(L, path.view());
+    } else {
+        lua_pushinteger(L, address.port());
+    }
+    lua_setfield(L, -2, "port");
+    push_domain(L, address.family());
+    lua_setfield(L, -2, "family");
+}
+
+// -- Opening -----------------------------------------------------------------------------------------
+
+static void make_socket_class(lua_State* L) {
+    luaL_newmetatable(L, class_name);
+    home_of(L).socket_metatable = lua_topointer(L, -1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, home_of(L).socket_metatable);
+    lua_newtable(L);
+    add_plain_methods(L);
+    add_stream_methods(L);
+    add_option_methods(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "methods");
+    lua_pushcclosure(L, socket_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, socket_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, socket_leave_scope);
+    lua_setfield(L, -2, "__close");
+    lua_getfield(L, -1, "methods");
+    lua_getfield(L, -1, "__tostring");
+    lua_setfield(L, -3, "__tostring");
+    lua_pop(L, 2);
+}
+
+static void make_buffer_class(lua_State* L) {
+    static const luaL_Reg methods[] = {{"size", buffer_size},
+                                       {"__len", buffer_size},
+                                       {"__tostring", buffer_tostring},
+                                       {nullptr, nullptr}};
+    luaL_newmetatable(L, "socket.rbuf");
+    luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+int open_socket_core(lua_State* L) {
+    static const luaL_Reg functions[] = {{"socketpair", module_socketpair},
+                                         {"from_fd", module_from_fd},
+                                         {"iowait", module_iowait},
+                                         {"errno", module_errno},
+                                         {"error", module_error},
+                                         {nullptr, nullptr}};
+    make_socket_class(L);
+    make_buffer_class(L);
+    luaL_newlib(L, functions);
+    const struct { const char* name; int value; } halves[] = {
+        {"SHUT_RD", SHUT_RD}, {"SHUT_WR", SHUT_WR}, {"SHUT_RDWR", SHUT_RDWR}};
+    for (auto [name, value] : halves) {
+        lua_pushinteger(L, value);
+        lua_setfield(L, -2, name);
+    }
+    push_name_tables(L);
+    lua_setfield(L, -2, "internal");
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, module_call);
+    lua_setfield(L, -2, "__call");
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+}  // namespace coir

@@ -1,0 +1,80 @@
+// lua_socket.hpp: a socket as Lua sees it, and what the files of its methods share.
+#pragma once
+
+#include <limits>
+
+#include "bindings/home.hpp"
+#include "runtime/socket.hpp"
+
+namespace coir {
+
+struct LuaSocket {
+    explicit LuaSocket(Scheduler& scheduler) : socket(scheduler) {}
+
+    Socket socket;
+    double receive_timeout = std::numeric_limits<double>::infinity();  // SO_RCVTIMEO, in seconds
+    double send_timeout = std::numeric_limits<double>::infinity();     // SO_SNDTIMEO
+    int error = 0;                                                     // s:errno()
+    bool waiting = true;                                               // not s:nonblock()
+};
+
+// Pushes a new socket object that is closed; open it afterwards.
+LuaSocket& push_new_socket(lua_State* L);
+
+// The socket at `index`, or nullptr when there is something else or a closed one.
+LuaSocket* test_socket(lua_State* L, int index);
+
+// The open socket at index 1. Raises `Usage: socket:<method>()` and `attempt to use closed socket`.
+LuaSocket& check_any_socket(lua_State* L);
+// The same for a method that begins by forgetting the last error.
+inline LuaSocket& check_socket(lua_State* L) {
+    LuaSocket& s = check_any_socket(L);
+    s.error = 0;
+    return s;
+}
+
+// The deadline of an operation of the socket's mode: the argument at `index`, else the socket's own
+// timeout, else never; in immediate mode none may wait.
+Deadline receive_deadline(lua_State* L, const LuaSocket& s, int index);
+Deadline send_deadline(lua_State* L, const LuaSocket& s, int index);
+// The same for operations that wait in both modes.
+Deadline read_deadline(lua_State* L, const LuaSocket& s, int index);
+Deadline write_deadline(lua_State* L, const LuaSocket& s, int index);
+
+// begin_wait(), unless the operation is immediate.
+inline void begin_operation(lua_State* L, Deadline deadline) {
+    if (deadline != immediate) begin_wait(L);
+}
+
+// Ends a method that failed: raises for cancellation, interruption and a socket that was closed
+// meanwhile; otherwise remembers the error and pushes nil (or false), a message and the code.
+int fail(lua_State* L, LuaSocket& s, Error error);
+int refuse(lua_State* L, LuaSocket& s, Error error);
+int refuse(lua_State* L, LuaSocket& s, Error error, std::string_view about);
+
+// Fails with false or succeeds with true.
+inline int finish(lua_State* L, LuaSocket& s, Error error) {
+    if (error) return refuse(L, s, error);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+// The numeric address that the arguments `host` and `port` spell for a socket of this family.
+Result<Address> to_address(lua_State* L, const LuaSocket& s, int host, int port);
+// What a message says about these arguments: "host:port".
+struct AddressArguments {
+    char text[256];
+    std::size_t size;
+    std::string_view view() const { return {text, size}; }
+};
+AddressArguments describe_address(lua_State* L, int host, int port);
+
+// Pushes {host =, port =, family =} for an address.
+void push_sender(lua_State* L, const Address& address);
+
+// Each adds its methods to the table on top of the stack.
+void add_plain_methods(lua_State* L);
+void add_stream_methods(lua_State* L);
+void add_option_methods(lua_State* L);
+
+}  // namespace coir

@@ -1,0 +1,339 @@
+// lua_socket_options.cpp: setsockopt, getsockopt and linger. What each option is says the table in
+// runtime/socket_options.cpp.
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <climits>
+#include <cmath>
+#include <cstring>
+
+#include "bindings/lua_socket.hpp"
+#include "bindings/socket_names.hpp"
+#include "runtime/socket_options.hpp"
+
+namespace coir {
+
+namespace {
+
+using Type = SocketOption::Type;
+
+Error set_option(LuaSocket& s, const SocketOption& option, const void* value, std::size_t size) {
+    int result = ::setsockopt(s.socket.fd(), option.level, option.number, value,
+                              static_cast<socklen_t>(size));
+    return result == 0 ? Error() : last_errno();
+}
+
+template <class T>
+Error get_option(LuaSocket& s, const SocketOption& option, T& value, socklen_t& size) {
+    size = sizeof value;
+    int result = ::getsockopt(s.socket.fd(), option.level, option.number, &value, &size);
+    return result == 0 ? Error() : last_errno();
+}
+
+// The option that arguments 2 and 3 name. Raises for a name that its level does not have.
+struct Named {
+    const SocketOption* option = nullptr;
+    SocketOption by_number{};
+    Error error;
+};
+
+Named check_option(lua_State* L) {
+    Named named;
+    Result<int> level = to_level(L, 2);
+    if (!level) {
+        named.error = level.error();
+        return named;
+    }
+    if (lua_type(L, 3) == LUA_TNUMBER) {
+        int number = static_cast<int>(luaL_checkinteger(L, 3));
+        named.option = find_socket_option(*level, number);
+        named.by_number = {"", *level, number, Type::integer, SocketOption::Access::both};
+        return named;
+    }
+    std::string_view name = check_string(L, 3);
+    named.option = find_socket_option(*level, name);
+    if (named.option == nullptr) {
+        if (name.size() > 64) name = name.substr(0, 64);
+        push_view(L, name);
+        luaL_error(L, "Unknown socket option name: %s", lua_tostring(L, -1));
+    }
+    return named;
+}
+
+const SocketOption& chosen(const Named& named) {
+    return named.option != nullptr ? *named.option : named.by_number;
+}
+
+int check_int(lua_State* L, int index) {
+    if (lua_isboolean(L, index)) return lua_toboolean(L, index);
+    if (lua_type(L, index) != LUA_TNUMBER) luaL_typeerror(L, index, "number or boolean");
+    lua_Integer value = luaL_checkinteger(L, index);
+    if (value < INT_MIN || value > INT_MAX) luaL_argerror(L, index, "value does not fit into 32 bits");
+    return static_cast<int>(value);
+}
+
+// -- Multicast groups --------------------------------------------------------------------------------
+
+// The index of the interface that `index` says by number or name; 0 for nil. ENODEV when there is none.
+Result<unsigned> to_interface(lua_State* L, int index) {
+    if (lua_isnoneornil(L, index)) return 0U;
+    if (lua_type(L, index) == LUA_TNUMBER) return static_cast<unsigned>(luaL_checkinteger(L, index));
+    unsigned number = ::if_nametoindex(luaL_checkstring(L, index));
+    if (number == 0) return std::errc::no_such_device;
+    return number;
+}
+
+// A group, or {group =, interface =}: pushes both.
+void push_group(lua_State* L, int index) {
+    if (lua_istable(L, index)) {
+        lua_getfield(L, index, "group");
+        lua_getfield(L, index, "interface");
+    } else {
+        lua_pushvalue(L, index);
+        lua_pushnil(L);
+    }
+    luaL_checktype(L, -2, LUA_TSTRING);
+}
+
+Error set_membership4(lua_State* L, LuaSocket& s, const SocketOption& option) {
+    push_group(L, 4);
+    Result<Address> group = Address::inet(AF_INET, to_view(L, -2), 0);
+    if (!group) return group.error();
+    ip_mreqn request{};
+    request.imr_multiaddr = reinterpret_cast<const sockaddr_in*>(group->data())->sin_addr;
+    bool by_address = lua_type(L, -1) == LUA_TSTRING;
+    Result<Address> own = by_address ? Address::inet(AF_INET, to_view(L, -1), 0)
+                                     : Result<Address>(std::errc::invalid_argument);
+    if (own) {
+        request.imr_address = reinterpret_cast<const sockaddr_in*>(own->data())->sin_addr;
+    } else {
+        Result<unsigned> interface = to_interface(L, -1);
+        if (!interface) return interface.error();
+        request.imr_ifindex = static_cast<int>(*interface);
+    }
+    return set_option(s, option, &request, sizeof request);
+}
+
+Error set_membership6(lua_State* L, LuaSocket& s, const SocketOption& option) {
+    push_group(L, 4);
+    Result<Address> group = Address::inet(AF_INET6, to_view(L, -2), 0);
+    if (!group) return group.error();
+    Result<unsigned> interface = to_interface(L, -1);
+    if (!interface) return interface.error();
+    ipv6_mreq request{};
+    request.ipv6mr_multiaddr = reinterpret_cast<const sockaddr_in6*>(group->data())->sin6_addr;
+    request.ipv6mr_interface = *interface;
+    return set_option(s, option, &request, sizeof request);
+}
+
+Error set_interface4(lua_State* L, LuaSocket& s, const SocketOption& option) {
+    Result<Address> own = Address::inet(AF_INET, lua_isstring(L, 4) ? to_view(L, 4) : "", 0);
+    ip_mreqn request{};
+    if (own && lua_type(L, 4) == LUA_TSTRING) {
+        request.imr_address = reinterpret_cast<const sockaddr_in*>(own->data())->sin_addr;
+    } else {
+        Result<unsigned> interface = to_interface(L, 4);
+        if (!interface) return interface.error();
+        request.imr_ifindex = static_cast<int>(*interface);
+    }
+    return set_option(s, option, &request, sizeof request);
+}
+
+// -- set ---------------------------------------------------------------------------------------------
+
+double check_seconds(lua_State* L, int index) {
+    double seconds = luaL_checknumber(L, index);
+    luaL_argcheck(L, seconds >= 0, index, "timeout must not be negative or NaN");
+    return seconds == 0 ? std::numeric_limits<double>::infinity() : seconds;  // 0 means none: socket(7)
+}
+
+Error set_value(lua_State* L, LuaSocket& s, const SocketOption& option) {
+    switch (option.type) {
+        case Type::text: {
+            luaL_checktype(L, 4, LUA_TSTRING);
+            std::string_view text = to_view(L, 4);
+            return set_option(s, option, text.data(), text.size());
+        }
+        case Type::seconds:
+            (option.number == SO_RCVTIMEO ? s.receive_timeout : s.send_timeout) = check_seconds(L, 4);
+            return {};
+        case Type::membership4: return set_membership4(L, s, option);
+        case Type::membership6: return set_membership6(L, s, option);
+        case Type::interface4: return set_interface4(L, s, option);
+        case Type::ignored: check_int(L, 4); return {};
+        default: {
+            int value = check_int(L, 4);
+            return set_option(s, option, &value, sizeof value);
+        }
+    }
+}
+
+int socket_setsockopt(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    Named named = check_option(L);
+    if (named.error) return refuse(L, s, named.error);
+    const SocketOption& option = chosen(named);
+    bool read_only = option.access == SocketOption::Access::read || option.type == Type::linger;
+    if (read_only) luaL_error(L, "Socket option %s is read only", option.name.data());
+    return finish(L, s, set_value(L, s, option));
+}
+
+// -- get ---------------------------------------------------------------------------------------------
+
+int push_integer(lua_State* L, LuaSocket& s, const SocketOption& option) {
+    int value = 0;
+    socklen_t size;
+    if (Error error = get_option(s, option, value, size)) return fail(L, s, error);
+    lua_pushinteger(L, size == 1 ? static_cast<unsigned char>(value) : value);
+    return 1;
+}
+
+int push_text(lua_State* L, LuaSocket& s, const SocketOption& option) {
+    char text[256] = "";
+    socklen_t size;
+    if (Error error = get_option(s, option, text, size)) return fail(L, s, error);
+    lua_pushlstring(L, text, ::strnlen(text, size));
+    return 1;
+}
+
+int push_interface4(lua_State* L, LuaSocket& s, const SocketOption& option) {
+    in_addr own{};
+    socklen_t size;
+    if (Error error = get_option(s, option, own, size)) return fail(L, s, error);
+    char text[INET_ADDRSTRLEN];
+    lua_pushstring(L, ::inet_ntop(AF_INET, &own, text, sizeof text));
+    return 1;
+}
+
+#ifdef __linux__
+void set_integer(lua_State* L, const char* name, lua_Integer value) {
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, name);
+}
+
+int push_credentials(lua_State* L, LuaSocket& s, const SocketOption& option) {
+    ucred peer{};
+    socklen_t size;
+    if (Error error = get_option(s, option, peer, size)) return fail(L, s, error);
+    lua_createtable(L, 0, 3);
+    set_integer(L, "pid", peer.pid);
+    set_integer(L, "uid", peer.uid);
+    set_integer(L, "gid", peer.gid);
+    return 1;
+}
+
+const char* state_name(unsigned state) {
+    static const char* const names[] = {"UNKNOWN",    "ESTABLISHED", "SYN_SENT", "SYN_RECV",
+                                        "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
+                                        "CLOSE_WAIT", "LAST_ACK",    "LISTEN",   "CLOSING"};
+    return names[state < std::size(names) ? state : 0];
+}
+
+// The fields of struct tcp_info under their own names; times are the kernel's microseconds or
+// milliseconds, as tcp(7) has them.
+int push_tcp_info(lua_State* L, LuaSocket& s, const SocketOption& option) {
+    tcp_info info{};
+    socklen_t size;
+    if (Error error = get_option(s, option, info, size)) return fail(L, s, error);
+    lua_createtable(L, 0, 28);
+    lua_pushstring(L, state_name(info.tcpi_state));
+    lua_setfield(L, -2, "state");
+#define FIELD(name) set_integer(L, #name, info.tcpi_##name)
+    FIELD(ca_state);
+    FIELD(retransmits);
+    FIELD(probes);
+    FIELD(backoff);
+    FIELD(options);
+    FIELD(rto);
+    FIELD(ato);
+    FIELD(snd_mss);
+    FIELD(rcv_mss);
+    FIELD(unacked);
+    FIELD(sacked);
+    FIELD(lost);
+    FIELD(retrans);
+    FIELD(fackets);
+    FIELD(last_data_sent);
+    FIELD(last_data_recv);
+    FIELD(last_ack_recv);
+    FIELD(pmtu);
+    FIELD(rcv_ssthresh);
+    FIELD(rtt);
+    FIELD(rttvar);
+    FIELD(snd_ssthresh);
+    FIELD(snd_cwnd);
+    FIELD(advmss);
+    FIELD(reordering);
+    FIELD(rcv_rtt);
+    FIELD(rcv_space);
+    FIELD(total_retrans);
+#undef FIELD
+    return 1;
+}
+#endif
+
+int push_seconds(lua_State* L, double seconds) {
+    lua_pushnumber(L, std::isinf(seconds) ? 0 : seconds);
+    return 1;
+}
+
+int socket_getsockopt(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    Named named = check_option(L);
+    if (named.error) return refuse(L, s, named.error);
+    const SocketOption& option = chosen(named);
+    if (option.access == SocketOption::Access::write) return fail(L, s, std::errc::no_protocol_option);
+    switch (option.type) {
+        case Type::text: return push_text(L, s, option);
+        case Type::interface4: return push_interface4(L, s, option);
+        case Type::linger: return luaL_error(L, "Use s:linger()");
+        case Type::ignored: lua_pushinteger(L, 0); return 1;
+        case Type::seconds:
+            return push_seconds(L, option.number == SO_RCVTIMEO ? s.receive_timeout : s.send_timeout);
+#ifdef __linux__
+        case Type::credentials: return push_credentials(L, s, option);
+        case Type::tcp_info: return push_tcp_info(L, s, option);
+#endif
+        default: return push_integer(L, s, option);
+    }
+}
+
+// linger() -> active, seconds; linger(active[, seconds]) -> the same, as given
+int socket_linger(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    linger value{};
+    if (lua_gettop(L) < 2) {
+        socklen_t size = sizeof value;
+        if (::getsockopt(s.socket.fd(), SOL_SOCKET, SO_LINGER, &value, &size) < 0) {
+            return fail(L, s, last_errno());
+        }
+        lua_pushboolean(L, value.l_onoff);
+        lua_pushinteger(L, value.l_linger);
+        return 2;
+    }
+    value.l_onoff = lua_toboolean(L, 2);
+    lua_Integer seconds = luaL_optinteger(L, 3, 0);
+    luaL_argcheck(L, seconds >= 0 && seconds <= INT_MAX, 3, "time is out of range");
+    value.l_linger = static_cast<int>(seconds);
+    if (::setsockopt(s.socket.fd(), SOL_SOCKET, SO_LINGER, &value, sizeof value) < 0) {
+        return fail(L, s, last_errno());
+    }
+    lua_pushvalue(L, 2);
+    lua_pushinteger(L, seconds);
+    return 2;
+}
+
+}  // namespace
+
+void add_option_methods(lua_State* L) {
+    static const luaL_Reg methods[] = {{"setsockopt", socket_setsockopt},
+                                       {"getsockopt", socket_getsockopt},
+                                       {"linger", socket_linger},
+                                       {nullptr, nullptr}};
+    luaL_setfuncs(L, methods, 0);
+}
+
+}  // namespace coir

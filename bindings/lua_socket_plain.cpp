@@ -1,0 +1,397 @@
+// lua_socket_plain.cpp: the socket methods that are one system call each.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "bindings/lua_socket.hpp"
+#include "bindings/socket_names.hpp"
+
+namespace coir {
+
+namespace {
+
+constexpr std::size_t default_read_size = 16320;
+constexpr int default_backlog = 256;
+
+// -- Addresses ---------------------------------------------------------------------------------------
+
+std::string_view text_of(lua_State* L, int index) {
+    return lua_isstring(L, index) ? to_view(L, index) : std::string_view();
+}
+
+Result<std::uint16_t> to_port(lua_State* L, int index) {
+    if (lua_isnoneornil(L, index)) return std::uint16_t{0};
+    if (!lua_isinteger(L, index) && lua_type(L, index) == LUA_TNUMBER) {
+        int whole = 0;
+        lua_Integer port = lua_tointegerx(L, index, &whole);
+        if (!whole || port < 0 || port > 65535) return std::errc::invalid_argument;
+        return static_cast<std::uint16_t>(port);
+    }
+    return parse_port(text_of(L, index));
+}
+
+void push_full_address(lua_State* L, const LuaSocket& s, const Address& address) {
+    push_sender(L, address);
+    push_type(L, s.socket.type());
+    lua_setfield(L, -2, "type");
+    push_protocol(L, s.socket.protocol());
+    lua_setfield(L, -2, "protocol");
+    luaL_setmetatable(L, "socket.address");
+}
+
+int address_tostring(lua_State* L) {
+    lua_getfield(L, 1, "host");
+    lua_pushliteral(L, ":");
+    lua_getfield(L, 1, "port");
+    lua_concat(L, 3);
+    return 1;
+}
+
+int socket_name(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    Result<Address> address = s.socket.name();
+    if (!address) return fail(L, s, address.error());
+    push_full_address(L, s, *address);
+    return 1;
+}
+
+int socket_peer(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    Result<Address> address = s.socket.peer();
+    if (!address) return fail(L, s, address.error());
+    push_full_address(L, s, *address);
+    return 1;
+}
+
+// "fd 7, aka 127.0.0.1:5000, peer 127.0.0.1:80"
+int socket_tostring(lua_State* L) {
+    LuaSocket& s = check_any_socket(L);
+    lua_pushfstring(L, "fd %d", s.socket.fd());
+    if (Result<Address> name = s.socket.name()) {
+        Address::Text text = name->text();
+        lua_pushliteral(L, ", aka ");
+        push_view(L, text.view());
+        lua_concat(L, 3);
+    }
+    if (Result<Address> peer = s.socket.peer()) {
+        Address::Text text = peer->text();
+        lua_pushliteral(L, ", peer ");
+        push_view(L, text.view());
+        lua_concat(L, 3);
+    }
+    return 1;
+}
+
+// -- Connecting and listening ------------------------------------------------------------------------
+
+int socket_sysconnect(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    Deadline deadline = send_deadline(L, s, 4);
+    AddressArguments about = describe_address(L, 2, 3);
+    Result<Address> address = to_address(L, s, 2, 3);
+    if (!address) return refuse(L, s, address.error(), about.view());
+    begin_operation(L, deadline);
+    Error error = s.socket.connect(*address, deadline);
+    if (error) return refuse(L, s, error, about.view());
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+int socket_bind(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    AddressArguments about = describe_address(L, 2, 3);
+    Result<Address> address = to_address(L, s, 2, 3);
+    Error error = address ? s.socket.bind(*address) : address.error();
+    if (error) return refuse(L, s, error, about.view());
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+int socket_listen(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    lua_Integer backlog = luaL_optinteger(L, 2, default_backlog);
+    int queue = static_cast<int>(std::clamp<lua_Integer>(backlog, 0, INT32_MAX));
+    return finish(L, s, s.socket.listen(queue));
+}
+
+// accept([timeout]) -> socket, {host =, port =, family =} | nil, message, code
+int socket_accept(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    Deadline deadline = receive_deadline(L, s, 2);
+    LuaSocket& accepted = push_new_socket(L);
+    begin_operation(L, deadline);
+    Address from;
+    Result<int> fd = s.socket.accept(from, deadline);
+    if (!fd) return fail(L, s, fd.error());
+    accepted.socket.accepted(*fd, s.socket);
+    accepted.waiting = s.waiting;
+    push_sender(L, from);
+    return 2;
+}
+
+// -- Life --------------------------------------------------------------------------------------------
+
+int socket_close(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    Error flushed;
+    if (s.socket.has_gathered() && s.socket.descriptor().scheduler().running() != nullptr) {
+        begin_wait(L);
+        flushed = s.socket.flush(write_deadline(L, s, 2));
+        check_raise(L, flushed);
+    }
+    Error closed = s.socket.close();
+    if (!flushed) flushed = closed;
+    if (flushed) return push_refusal(L, flushed);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+int socket_detach(lua_State* L) {
+    lua_pushinteger(L, check_socket(L).socket.detach());
+    return 1;
+}
+
+// 0, 1 or 2 as shutdown(2) wants it; -1 for a word or number that means nothing.
+int to_half(lua_State* L, int index) {
+    if (lua_isnoneornil(L, index)) return SHUT_RDWR;
+    struct Half {
+        std::string_view name;
+        int how;
+    };
+    static constexpr Half halves[] = {
+        {"R", SHUT_RD},    {"READ", SHUT_RD},          {"receive", SHUT_RD}, {"0", SHUT_RD},
+        {"W", SHUT_WR},    {"WRITE", SHUT_WR},         {"send", SHUT_WR},    {"1", SHUT_WR},
+        {"RW", SHUT_RDWR}, {"READ_WRITE", SHUT_RDWR},  {"both", SHUT_RDWR},  {"2", SHUT_RDWR}};
+    for (const Half& half : halves) {
+        if (text_of(L, index) == half.name) return half.how;
+    }
+    return -1;
+}
+
+int socket_shutdown(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    int how = to_half(L, 2);
+    if (how < 0) return refuse(L, s, std::errc::invalid_argument);
+    if (how != SHUT_RD && s.socket.has_gathered()) {
+        begin_wait(L);
+        Error error = s.socket.flush(write_deadline(L, s, 3));
+        if (error) return refuse(L, s, error);
+    }
+    return finish(L, s, s.socket.shutdown(how));
+}
+
+int socket_nonblock(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    if (!lua_isnoneornil(L, 2)) s.waiting = lua_toboolean(L, 2) == 0;
+    lua_pushboolean(L, !s.waiting);
+    return 1;
+}
+
+int socket_fd(lua_State* L) {
+    lua_pushinteger(L, check_any_socket(L).socket.fd());
+    return 1;
+}
+
+int socket_errno(lua_State* L) {
+    lua_pushinteger(L, check_any_socket(L).error);
+    return 1;
+}
+
+int socket_error(lua_State* L) {
+    LuaSocket& s = check_any_socket(L);
+    if (s.error == 0) {
+        lua_pushnil(L);
+    } else {
+        push_error_text(L, Error(s.error));
+    }
+    return 1;
+}
+
+// -- Receiving and sending ---------------------------------------------------------------------------
+
+// Pushes what was received, and then says that it was taken: nothing is lost if the push fails.
+int push_received(lua_State* L, LuaSocket& s, Result<std::string_view> data) {
+    if (!data) return fail(L, s, data.error());
+    push_view(L, *data);
+    s.socket.received();
+    return 1;
+}
+
+int socket_sysread(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    std::size_t size = lua_isnoneornil(L, 2) ? default_read_size : check_size(L, 2);
+    Deadline deadline = receive_deadline(L, s, 3);
+    begin_operation(L, deadline);
+    if (size == 0) {
+        lua_pushliteral(L, "");
+        return 1;
+    }
+    return push_received(L, s, s.socket.receive(size, 0, nullptr, deadline));
+}
+
+// Where the flags and the timeout of recv and send are: the flags may be left out.
+struct Tail {
+    Result<int> flags;
+    int timeout;
+};
+
+Tail to_tail(lua_State* L, int index) {
+    if (lua_type(L, index) == LUA_TNUMBER) return {0, index};
+    return {to_flags(L, index), index + 1};
+}
+
+// recv([size[, flags]][, timeout]), recvfrom the same
+int receive(lua_State* L, bool with_sender) {
+    LuaSocket& s = check_socket(L);
+    std::size_t size = lua_isnoneornil(L, 2) ? 0 : check_size(L, 2);
+    Tail tail = to_tail(L, 3);
+    Deadline deadline = receive_deadline(L, s, tail.timeout);
+    if (!tail.flags) return fail(L, s, tail.flags.error());
+    bool nothing = size == 0 && !lua_isnoneornil(L, 2);
+    begin_operation(L, deadline);
+    Address from;
+    Result<std::string_view> data = s.socket.receive(nothing ? 1 : size, *tail.flags, &from, deadline);
+    if (data && nothing) *data = {};
+    int results = push_received(L, s, data);
+    if (!data || !with_sender) return results;
+    if (from.size() == 0) {
+        lua_pushnil(L);
+    } else {
+        push_sender(L, from);
+    }
+    return 2;
+}
+
+int socket_recv(lua_State* L) { return receive(L, false); }
+int socket_recvfrom(lua_State* L) { return receive(L, true); }
+
+int push_sent(lua_State* L, LuaSocket& s, Result<std::size_t> sent) {
+    if (!sent) return fail(L, s, sent.error());
+    lua_pushinteger(L, static_cast<lua_Integer>(*sent));
+    return 1;
+}
+
+int socket_syswrite(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    std::string_view data = check_string(L, 2);
+    Deadline deadline = send_deadline(L, s, 3);
+    begin_operation(L, deadline);
+    if (data.empty()) return push_sent(L, s, std::size_t{0});
+    return push_sent(L, s, s.socket.send(data, 0, nullptr, deadline));
+}
+
+int socket_send(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    std::string_view data = check_string(L, 2);
+    Tail tail = to_tail(L, 3);
+    Deadline deadline = send_deadline(L, s, tail.timeout);
+    if (!tail.flags) return fail(L, s, tail.flags.error());
+    begin_operation(L, deadline);
+    if (data.empty() && s.socket.type() == SOCK_STREAM) return push_sent(L, s, std::size_t{0});
+    return push_sent(L, s, s.socket.send(data, *tail.flags, nullptr, deadline));
+}
+
+// sendto(host, port, data[, flags][, timeout])
+int socket_sendto(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    std::string_view data;
+    if (!lua_isnoneornil(L, 4)) data = check_string(L, 4);
+    Tail tail = to_tail(L, 5);
+    Deadline deadline = send_deadline(L, s, tail.timeout);
+    if (!tail.flags) return fail(L, s, tail.flags.error());
+    Result<Address> address = to_address(L, s, 2, 3);
+    if (!address) return fail(L, s, address.error());
+    begin_operation(L, deadline);
+    return push_sent(L, s, s.socket.send(data, *tail.flags, &*address, deadline));
+}
+
+// sendfd(fd_or_socket[, data[, timeout]])
+int socket_sendfd(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    LuaSocket* other = test_socket(L, 2);
+    int fd = other != nullptr ? other->socket.fd() : static_cast<int>(luaL_checkinteger(L, 2));
+    std::string_view data = lua_isnoneornil(L, 3) ? std::string_view("\0", 1) : check_string(L, 3);
+    luaL_argcheck(L, !data.empty(), 3, "a descriptor needs at least one byte to go with");
+    Deadline deadline = send_deadline(L, s, 4);
+    begin_operation(L, deadline);
+    Error error = s.socket.send_descriptor(fd, data, deadline);
+    if (!error && other != nullptr) other->socket.descriptor().share();
+    return finish(L, s, error);
+}
+
+// recvfd([timeout]) -> fd, data | nil, message, code
+int socket_recvfd(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    Deadline deadline = receive_deadline(L, s, 2);
+    begin_operation(L, deadline);
+    std::string_view data;
+    Result<int> fd = s.socket.receive_descriptor(data, deadline);
+    if (!fd) return fail(L, s, fd.error());
+    if (*fd < 0) {
+        lua_pushnil(L);
+    } else {
+        lua_pushinteger(L, *fd);
+    }
+    push_view(L, data);
+    s.socket.received();
+    return 2;
+}
+
+}  // namespace
+
+AddressArguments describe_address(lua_State* L, int host, int port) {
+    AddressArguments about;
+    about.size = 0;
+    auto add = [&about](std::string_view text) {
+        std::size_t n = std::min(text.size(), sizeof about.text - about.size);
+        std::memcpy(about.text + about.size, text.data(), n);
+        about.size += n;
+    };
+    add(lua_isstring(L, host) ? text_of(L, host) : luaL_typename(L, host));
+    if (lua_isnoneornil(L, port)) return about;
+    add(":");
+    add(lua_isstring(L, port) ? text_of(L, port) : luaL_typename(L, port));
+    return about;
+}
+
+Result<Address> to_address(lua_State* L, const LuaSocket& s, int host, int port) {
+    if (s.socket.family() == AF_UNIX) return Address::unix_path(text_of(L, port));
+    Result<std::uint16_t> number = to_port(L, port);
+    if (!number) return number.error();
+    return Address::inet(s.socket.family(), text_of(L, host), *number);
+}
+
+void add_plain_methods(lua_State* L) {
+    static const luaL_Reg methods[] = {{"sysconnect", socket_sysconnect},
+                                       {"bind", socket_bind},
+                                       {"sysbind", socket_bind},
+                                       {"listen", socket_listen},
+                                       {"accept", socket_accept},
+                                       {"close", socket_close},
+                                       {"detach", socket_detach},
+                                       {"shutdown", socket_shutdown},
+                                       {"nonblock", socket_nonblock},
+                                       {"fd", socket_fd},
+                                       {"errno", socket_errno},
+                                       {"error", socket_error},
+                                       {"name", socket_name},
+                                       {"peer", socket_peer},
+                                       {"sysread", socket_sysread},
+                                       {"syswrite", socket_syswrite},
+                                       {"recv", socket_recv},
+                                       {"recvfrom", socket_recvfrom},
+                                       {"send", socket_send},
+                                       {"sendto", socket_sendto},
+                                       {"sendfd", socket_sendfd},
+                                       {"recvfd", socket_recvfd},
+                                       {"__tostring", socket_tostring},
+                                       {nullptr, nullptr}};
+    luaL_setfuncs(L, methods, 0);
+    luaL_newmetatable(L, "socket.address");
+    lua_pushcfunction(L, address_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+}
+
+}  // namespace coir

@@ -1,0 +1,54 @@
+// modules.cpp: makes coir's modules known to require().
+#include <cstring>
+
+#include "bindings/home.hpp"
+#include "bindings/lua_modules.hpp"
+
+namespace coir {
+
+namespace {
+
+// Loads the embedded module whose place in the list is the upvalue.
+int load_embedded(lua_State* L) {
+    const EmbeddedModule& module = embedded_modules()[static_cast<std::size_t>(
+        lua_tointeger(L, lua_upvalueindex(1)))];
+    lua_pushfstring(L, "@%s.lua", module.name);
+    const char* text = reinterpret_cast<const char*>(module.text);
+    if (luaL_loadbufferx(L, text, module.size, lua_tostring(L, -1), "t") != LUA_OK) lua_error(L);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+// `socket` is `coir.socket`, and so on.
+int load_alias(lua_State* L) {
+    lua_getglobal(L, "require");
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+}  // namespace
+
+void preload_modules(lua_State* L, bool short_names) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    const struct { const char* name; lua_CFunction open; } own[] = {
+        {"coir.errno", open_errno}, {"coir.fiber", open_fiber}, {"coir.socket", open_socket_core}};
+    for (auto [name, open] : own) {
+        lua_pushcfunction(L, open);
+        lua_setfield(L, -2, name);
+        if (!short_names) continue;
+        lua_pushstring(L, name);
+        lua_pushcclosure(L, load_alias, 1);
+        lua_setfield(L, -2, name + std::strlen("coir."));
+    }
+    std::size_t place = 0;
+    for (const EmbeddedModule& module : embedded_modules()) {
+        lua_pushinteger(L, static_cast<lua_Integer>(place++));
+        lua_pushcclosure(L, load_embedded, 1);
+        lua_setfield(L, -2, module.name);
+    }
+    lua_pop(L, 1);
+}
+
+}  // namespace coir

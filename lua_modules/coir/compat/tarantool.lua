@@ -1,0 +1,43 @@
+--- coir.compat.tarantool: runs scripts that were written for Tarantool.
+---
+--- Gives `socket`, `fiber` and `errno` with Tarantool's own default: every socket is in immediate mode,
+--- accepted and connected ones too. `coir -l coir.compat.tarantool script.lua` also answers to the short
+--- names and sets the global `box` with the names of Tarantool 1.6.
+local errno = require 'coir.errno'
+local fiber = require 'coir.fiber'
+local native = require 'coir.socket'
+
+--- @return any s what was given: a socket in immediate mode, or a failure
+local function immediate(s, ...)
+  if s then s:nonblock(true) end
+  return s, ...
+end
+
+local socket = {}
+for name, value in pairs(native) do socket[name] = value end
+
+--- A socket in immediate mode; arguments and results as those of the native function.
+setmetatable(socket, {
+  __call = function(_, ...) return immediate(native(...)) end,
+})
+
+function socket.from_fd(...) return immediate(native.from_fd(...)) end
+
+function socket.socketpair(...)
+  local left, right, code = native.socketpair(...)
+  if left == nil then return nil, right, code end
+  return immediate(left), immediate(right)
+end
+
+local tarantool = { socket = socket, fiber = fiber, errno = errno }
+tarantool.box = { socket = socket, fiber = fiber, errno = errno }
+
+--- Makes scripts find these modules under their short names, and `box` as a global.
+function tarantool.install()
+  package.loaded.socket = socket
+  package.loaded.fiber = fiber
+  package.loaded.errno = errno
+  box = tarantool.box
+end
+
+return tarantool
