@@ -79,11 +79,11 @@ int set_up(lua_State* L) {
 // Runs turns until no fiber is left or `until`; false when some would not stop.
 bool drain(Deadline until) {
     Scheduler& scheduler = *program->scheduler;
-    while (scheduler.fibers() > 0 && Clock::now() < until) {
+    while (!scheduler.done() && Clock::now() < until) {
         scheduler.for_each_fiber([&](Fiber& fiber) { scheduler.cancel(fiber); });
         if (scheduler.run_once(until)) break;
     }
-    return scheduler.fibers() == 0;
+    return scheduler.done();
 }
 
 // Cancels every fiber, gives it time to end, and names those that do not.
@@ -113,7 +113,7 @@ void at_exit() { program->scheduler->finish_departures(); }
 // Returns the exit status.
 int run(lua_State* L) {
     Scheduler& scheduler = *program->scheduler;
-    while (scheduler.fibers() > 0) {
+    while (!scheduler.done()) {
         bool main_ended = program->main_fiber->dead();
         if (main_ended && program->status != EXIT_SUCCESS) break;
         if (int signal = take_signals(L)) end_by_signal(L, signal);

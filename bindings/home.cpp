@@ -92,7 +92,10 @@ void begin_wait(lua_State* L) {
     if (fiber == nullptr) luaL_error(L, "cannot wait outside a fiber");
     if (inside_finalizer(L)) luaL_error(L, "cannot wait inside a finalizer");
     fiber->waiter = L;
-    if (fiber->cancelled()) raise_cancelled(L);
+    if (fiber->cancelled()) {
+        (void)home_of(L).scheduler->checkpoint();  // lets others run, now and then
+        raise_cancelled(L);
+    }
 }
 
 void check_raise(lua_State* L, Error error) {

@@ -21,6 +21,8 @@ struct Home {
     int idle_threads;    // Lua threads for fibers to come;
     int cancelled;       // the error object of cancellation
     int idle_count;
+    Deadline top_since;   // fiber.top_enable(), and the last fiber.top()
+    Deadline top_before;
     const void* socket_metatable;  // its address is also its registry key
 };
 
@@ -40,6 +42,11 @@ inline std::string_view check_string(lua_State* L, int index) {
     std::size_t size;
     const char* data = luaL_checklstring(L, index, &size);
     return {data, size};
+}
+// The same, but a number is no string.
+inline std::string_view check_text(lua_State* L, int index) {
+    luaL_checktype(L, index, LUA_TSTRING);
+    return check_string(L, index);
 }
 // The string or number at `index` as text, without converting it in place.
 inline std::string_view to_view(lua_State* L, int index) {

@@ -31,7 +31,7 @@ int print_error(lua_State* L) {
     if (lua_getiuservalue(L, 2, LuaFiber::traceback_value) == LUA_TSTRING) {
         traceback = lua_tostring(L, -1);
     }
-    const char* name = fiber.name().empty() ? "lua" : fiber.name().c_str();
+    const char* name = fiber.named ? fiber.name().c_str() : "lua";
     std::fprintf(stderr, "fiber %llu (%s) died: %s\n%s\n",
                  static_cast<unsigned long long>(fiber.id()), name, message, traceback);
     return 0;
@@ -142,6 +142,7 @@ void LuaFiber::report_unjoined(lua_State* L) {
 bool LuaFiber::try_set_name(std::string_view name) {
     try {
         set_name(std::string(name));
+        named = true;
         return true;
     } catch (const std::bad_alloc&) {
         return false;

@@ -24,9 +24,11 @@ public:
     int arguments = 0;
     int module_errno = 0;         // the last failure of a function of the socket module in this fiber
     int created_line = -1;
+    Duration ran_before{};        // ran() when fiber.top() was called last
     bool joinable = false;
     bool joined = false;
     bool failed = false;
+    bool named = false;
     bool is_main = false;         // runs on the state's main Lua thread
     char created_source[LUA_IDSIZE] = "";
 

@@ -41,7 +41,7 @@ LuaFiber* push_found(lua_State* L, lua_Integer id) {
 LuaFiber& check_fiber_or_id(lua_State* L, int index) {
     if (lua_type(L, index) != LUA_TNUMBER) return check_alive(L, index);
     LuaFiber* fiber = push_found(L, luaL_checkinteger(L, index));
-    if (fiber == nullptr) luaL_argerror(L, index, "no such fiber");
+    if (fiber == nullptr) luaL_error(L, "the fiber is dead");
     lua_replace(L, index);
     return *fiber;
 }
@@ -104,6 +104,7 @@ int push_results(lua_State* L, LuaFiber& fiber) {
 }
 
 int fiber_join(lua_State* L) {
+    if (lua_type(L, 1) == LUA_TNUMBER) check_fiber_or_id(L, 1);
     LuaFiber& fiber = check_fiber(L, 1);
     Deadline deadline = opt_timeout(L, 2);
     if (!fiber.joinable) luaL_error(L, fiber.dead() ? "the fiber is dead" : "the fiber is not joinable");
@@ -129,7 +130,13 @@ int fiber_cancel(lua_State* L) {
 }
 
 int fiber_testcancel(lua_State* L) {
+    luaL_argcheck(L, lua_gettop(L) == 0, 1, "no argument expected");
     if (check_running(L).cancelled()) raise_cancelled(L);
+    return 0;
+}
+
+int handle_testcancel(lua_State* L) {
+    if (check_alive(L, 1).cancelled()) raise_cancelled(L);
     return 0;
 }
 
@@ -187,10 +194,10 @@ int fiber_set_joinable(lua_State* L) {
 }
 
 void push_name(lua_State* L, const LuaFiber& fiber) {
-    if (fiber.name().empty()) {
-        lua_pushliteral(L, "lua");
-    } else {
+    if (fiber.named) {
         push_view(L, fiber.name());
+    } else {
+        lua_pushliteral(L, "lua");
     }
 }
 
@@ -218,6 +225,8 @@ int fiber_name(lua_State* L) {
 
 // -- Reports -----------------------------------------------------------------------------------------
 
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
 // Pushes one row of info() for the fiber whose handle is at `handle`.
 void push_info(lua_State* L, LuaFiber& fiber, int handle, bool backtrace) {
     lua_createtable(L, 0, 10);
@@ -227,6 +236,8 @@ void push_info(lua_State* L, LuaFiber& fiber, int handle, bool backtrace) {
     lua_setfield(L, -2, "fid");
     lua_pushinteger(L, static_cast<lua_Integer>(fiber.switches()));
     lua_setfield(L, -2, "csw");
+    lua_pushnumber(L, seconds(fiber.ran()));
+    lua_setfield(L, -2, "time");
     lua_pushstring(L, status_text(fiber));
     lua_setfield(L, -2, "status");
     lua_createtable(L, 0, 2);
@@ -290,6 +301,66 @@ int fiber_traceback(lua_State* L) {
     return 1;
 }
 
+// -- Who uses the processor ---------------------------------------------------------------------------
+
+int fiber_top_enable(lua_State* L) {
+    Home& home = home_of(L);
+    if (!home.scheduler->accounting()) home.top_since = home.top_before = Clock::now();
+    home.scheduler->set_accounting(true);
+    return 0;
+}
+
+int fiber_top_disable(lua_State* L) {
+    scheduler_of(L).set_accounting(false);
+    return 0;
+}
+
+double percent(Duration part, Duration whole) {
+    return whole.count() <= 0 ? 0 : 100 * seconds(part) / seconds(whole);
+}
+
+// Pushes {instant =, average =, time =}.
+void push_usage(lua_State* L, LuaFiber& fiber, Deadline now) {
+    Home& home = home_of(L);
+    const struct { const char* name; double value; } fields[] = {
+        {"instant", percent(fiber.ran() - fiber.ran_before, now - home.top_before)},
+        {"average", percent(fiber.ran(), now - home.top_since)},
+        {"time", seconds(fiber.ran())}};
+    lua_createtable(L, 0, 3);
+    for (auto [name, value] : fields) {
+        lua_pushnumber(L, value);
+        lua_setfield(L, -2, name);
+    }
+    fiber.ran_before = fiber.ran();
+}
+
+// top() -> {cpu = {["id/name"] = {instant =, average =, time =}}, cpu_misses = 0}: percent of the time
+// since the last call and since top_enable(), and seconds.
+int fiber_top(lua_State* L) {
+    Home& home = home_of(L);
+    if (!home.scheduler->accounting()) luaL_error(L, "fiber.top() is disabled. Enable it with fiber.top_enable() first");
+    Deadline now = Clock::now();
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, 0);
+    lua_setfield(L, -2, "cpu_misses");
+    lua_newtable(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, home.fibers);
+    lua_pushnil(L);
+    while (lua_next(L, -2) != 0) {
+        auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, -1));
+        lua_pushfstring(L, "%I/", static_cast<LUAI_UACINT>(fiber.id()));
+        push_name(L, fiber);
+        lua_concat(L, 2);
+        push_usage(L, fiber, now);
+        lua_rawset(L, -6);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    lua_setfield(L, -2, "cpu");
+    home.top_before = now;
+    return 1;
+}
+
 // -- Clocks ------------------------------------------------------------------------------------------
 
 template <clockid_t id>
@@ -350,7 +421,7 @@ const luaL_Reg methods[] = {{"id", fiber_id},
                             {"wakeup", fiber_wakeup},
                             {"join", fiber_join},
                             {"set_joinable", fiber_set_joinable},
-                            {"testcancel", fiber_testcancel},
+                            {"testcancel", handle_testcancel},
                             {"info", fiber_own_info},
                             {"csw", fiber_csw},
                             {"traceback", fiber_traceback},
@@ -376,6 +447,9 @@ const luaL_Reg functions[] = {{"create", fiber_create},
                               {"set_joinable", fiber_set_joinable},
                               {"info", fiber_info},
                               {"traceback", fiber_traceback},
+                              {"top", fiber_top},
+                              {"top_enable", fiber_top_enable},
+                              {"top_disable", fiber_top_disable},
                               {"time", clock_seconds<CLOCK_REALTIME>},
                               {"clock", clock_seconds<CLOCK_MONOTONIC>},
                               {"time64", clock_microseconds<CLOCK_REALTIME>},

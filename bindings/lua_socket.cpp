@@ -216,10 +216,7 @@ LuaSocket* test_socket(lua_State* L, int index) {
 LuaSocket& check_any_socket(lua_State* L) {
     LuaSocket* s = test_socket(L, 1);
     if (s == nullptr) {
-        lua_Debug here;
-        const char* name = "method";
-        if (lua_getstack(L, 0, &here) && lua_getinfo(L, "n", &here) && here.name) name = here.name;
-        luaL_error(L, "Usage: socket:%s(), called with non-socket", name);
+        luaL_error(L, "Usage: socket:method()%s", lua_isnoneornil(L, 1) ? "" : ", called with non-socket");
     }
     if (!s->socket.is_open()) luaL_error(L, "attempt to use closed socket");
     return *s;

@@ -24,7 +24,7 @@ LuaSocket& push_new_socket(lua_State* L);
 // The socket at `index`, or nullptr when there is something else or a closed one.
 LuaSocket* test_socket(lua_State* L, int index);
 
-// The open socket at index 1. Raises `Usage: socket:<method>()` and `attempt to use closed socket`.
+// The open socket at index 1. Raises `Usage: socket:method()` and `attempt to use closed socket`.
 LuaSocket& check_any_socket(lua_State* L);
 // The same for a method that begins by forgetting the last error.
 inline LuaSocket& check_socket(lua_State* L) {

@@ -53,7 +53,12 @@ Named check_option(lua_State* L) {
         named.by_number = {"", *level, number, Type::integer, SocketOption::Access::both};
         return named;
     }
-    std::string_view name = check_string(L, 3);
+    std::string_view name;
+    lua_settop(L, 4);
+    if (lua_type(L, 3) == LUA_TSTRING) name = to_view(L, 3);
+    if (name.data() == nullptr) {
+        luaL_error(L, "Unknown socket option name: %s", luaL_typename(L, 3));
+    }
     named.option = find_socket_option(*level, name);
     if (named.option == nullptr) {
         if (name.size() > 64) name = name.substr(0, 64);

@@ -22,7 +22,7 @@ std::string_view text_of(lua_State* L, int index) {
 
 Result<std::uint16_t> to_port(lua_State* L, int index) {
     if (lua_isnoneornil(L, index)) return std::uint16_t{0};
-    if (!lua_isinteger(L, index) && lua_type(L, index) == LUA_TNUMBER) {
+    if (lua_type(L, index) == LUA_TNUMBER) {
         int whole = 0;
         lua_Integer port = lua_tointegerx(L, index, &whole);
         if (!whole || port < 0 || port > 65535) return std::errc::invalid_argument;
@@ -236,8 +236,8 @@ struct Tail {
     int timeout;
 };
 
-Tail to_tail(lua_State* L, int index) {
-    if (lua_type(L, index) == LUA_TNUMBER) return {0, index};
+Tail to_tail(lua_State* L, const LuaSocket& s, int index) {
+    if (s.waiting && lua_type(L, index) == LUA_TNUMBER) return {0, index};
     return {to_flags(L, index), index + 1};
 }
 
@@ -245,7 +245,7 @@ Tail to_tail(lua_State* L, int index) {
 int receive(lua_State* L, bool with_sender) {
     LuaSocket& s = check_socket(L);
     std::size_t size = lua_isnoneornil(L, 2) ? 0 : check_size(L, 2);
-    Tail tail = to_tail(L, 3);
+    Tail tail = to_tail(L, s, 3);
     Deadline deadline = receive_deadline(L, s, tail.timeout);
     if (!tail.flags) return fail(L, s, tail.flags.error());
     bool nothing = size == 0 && !lua_isnoneornil(L, 2);
@@ -274,7 +274,7 @@ int push_sent(lua_State* L, LuaSocket& s, Result<std::size_t> sent) {
 
 int socket_syswrite(lua_State* L) {
     LuaSocket& s = check_socket(L);
-    std::string_view data = check_string(L, 2);
+    std::string_view data = check_text(L, 2);
     Deadline deadline = send_deadline(L, s, 3);
     begin_operation(L, deadline);
     if (data.empty()) return push_sent(L, s, std::size_t{0});
@@ -283,8 +283,8 @@ int socket_syswrite(lua_State* L) {
 
 int socket_send(lua_State* L) {
     LuaSocket& s = check_socket(L);
-    std::string_view data = check_string(L, 2);
-    Tail tail = to_tail(L, 3);
+    std::string_view data = check_text(L, 2);
+    Tail tail = to_tail(L, s, 3);
     Deadline deadline = send_deadline(L, s, tail.timeout);
     if (!tail.flags) return fail(L, s, tail.flags.error());
     begin_operation(L, deadline);
@@ -297,7 +297,7 @@ int socket_sendto(lua_State* L) {
     LuaSocket& s = check_socket(L);
     std::string_view data;
     if (!lua_isnoneornil(L, 4)) data = check_string(L, 4);
-    Tail tail = to_tail(L, 5);
+    Tail tail = to_tail(L, s, 5);
     Deadline deadline = send_deadline(L, s, tail.timeout);
     if (!tail.flags) return fail(L, s, tail.flags.error());
     Result<Address> address = to_address(L, s, 2, 3);
@@ -356,7 +356,11 @@ AddressArguments describe_address(lua_State* L, int host, int port) {
 }
 
 Result<Address> to_address(lua_State* L, const LuaSocket& s, int host, int port) {
-    if (s.socket.family() == AF_UNIX) return Address::unix_path(text_of(L, port));
+    if (s.socket.family() == AF_UNIX) {
+        if (text_of(L, host) != "unix/") return std::errc::invalid_argument;
+        return Address::unix_path(text_of(L, port));
+    }
+    if (text_of(L, host) == "unix/") return std::errc::address_family_not_supported;
     Result<std::uint16_t> number = to_port(L, port);
     if (!number) return number.error();
     return Address::inet(s.socket.family(), text_of(L, host), *number);

@@ -114,6 +114,7 @@ int push_filled(lua_State* L, LuaSocket& s, Result<std::size_t> n, bool consume)
 int read_with(lua_State* L, void (*take)(lua_State*, ReadArguments&), bool consume) {
     LuaSocket& s = check_socket(L);
     ReadArguments arguments;
+    lua_settop(L, 5);
     take(L, arguments);
     Deadline deadline = read_deadline(L, s, arguments.next);
     begin_wait(L);
@@ -201,7 +202,7 @@ std::span<const std::string_view> check_pieces(lua_State* L, int index) {
     lua_createtable(L, static_cast<int>(count), 0);
     for (lua_Unsigned i = 0; i < count; ++i) {
         auto place = static_cast<lua_Integer>(i) + 1;
-        if (lua_rawgeti(L, index, place) != LUA_TSTRING && !lua_isnumber(L, -1)) {
+        if (lua_rawgeti(L, index, place) != LUA_TSTRING) {
             luaL_error(L, "bad argument to 'write' (piece %I is a %s, not a string)",
                        static_cast<LUAI_UACINT>(place), luaL_typename(L, -1));
         }
@@ -220,7 +221,7 @@ int socket_write(lua_State* L) {
     if (lua_type(L, 2) == LUA_TTABLE) {
         pieces = check_pieces(L, 2);
     } else {
-        one = check_string(L, 2);
+        one = check_text(L, 2);
     }
     begin_wait(L);
     std::size_t written = 0;
@@ -233,7 +234,7 @@ int socket_writev(lua_State* L) {
     LuaSocket& s = check_socket(L);
     int count = lua_gettop(L) - 1;
     std::string_view* views = push_views(L, static_cast<std::size_t>(count));
-    for (int i = 0; i < count; ++i) views[i] = check_string(L, i + 2);
+    for (int i = 0; i < count; ++i) views[i] = check_text(L, i + 2);
     Deadline deadline = s.send_timeout < 1e18 ? deadline_after(s.send_timeout) : never;
     begin_wait(L);
     std::size_t written = 0;

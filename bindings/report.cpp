@@ -17,7 +17,7 @@ struct Output {
 
 void print_fiber(lua_State* L, LuaFiber& fiber, const Output& output) {
     int top = lua_gettop(L);
-    const char* name = fiber.name().empty() ? "lua" : fiber.name().c_str();
+    const char* name = static_cast<const char*>(fiber.named ? fiber.name().c_str() : "lua");
     std::fprintf(output.file, "fiber %llu (%s)", static_cast<unsigned long long>(fiber.id()), name);
     if (fiber.waiting_on() != nullptr) {
         push_waiting(L, fiber);

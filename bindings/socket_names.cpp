@@ -8,6 +8,8 @@
 #include <span>
 #include <string_view>
 
+#include "runtime/socket_options.hpp"
+
 namespace coir {
 
 namespace {
@@ -121,6 +123,18 @@ void set_names(lua_State* L, std::span<const Name> names, const char* prefix) {
     }
 }
 
+// SO_OPT[level number] = {name = number}
+void set_options(lua_State* L, const Name& level) {
+    lua_newtable(L);
+    for (const SocketOption& option : socket_options()) {
+        if (option.level != level.number) continue;
+        lua_pushlstring(L, option.name.data(), option.name.size());
+        lua_pushinteger(L, option.number);
+        lua_rawset(L, -3);
+    }
+    lua_rawseti(L, -2, level.number);
+}
+
 }  // namespace
 
 Result<int> to_domain(lua_State* L, int index) {
@@ -204,6 +218,9 @@ void push_name_tables(lua_State* L) {
     lua_newtable(L);
     set_names(L, protocols, "");
     lua_setfield(L, -2, "protocols");
+    lua_newtable(L);
+    for (const Name& level : levels) set_options(L, level);
+    lua_setfield(L, -2, "SO_OPT");
 }
 
 }  // namespace coir

@@ -75,7 +75,10 @@ Result<Address> Address::inet(int family, std::string_view host, std::uint16_t p
     } else {
         return std::errc::address_family_not_supported;
     }
-    return std::errc::invalid_argument;
+    in_addr v4;
+    sockaddr_in6 v6;
+    bool other = host == "unix/" || parse_v4(host, v4) || parse_v6(host, v6);
+    return other ? std::errc::address_family_not_supported : std::errc::invalid_argument;
 }
 
 Result<Address> Address::unix_path(std::string_view path) {

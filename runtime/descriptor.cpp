@@ -10,14 +10,15 @@ namespace {
 
 constexpr unsigned both = static_cast<unsigned>(Direction::read) | static_cast<unsigned>(Direction::write);
 
-// The directions of `wanted` in which the descriptor is ready at this moment. An error counts as ready:
-// the call that follows reports it.
-unsigned ready_now(int fd, unsigned wanted) {
+// The directions of `wanted` in which the descriptor is ready at this moment. An error condition counts
+// as ready: the call that follows reports it. Error: EBADF.
+Result<unsigned> ready_now(int fd, unsigned wanted) {
     pollfd entry{fd, 0, 0};
     if (wanted & static_cast<unsigned>(Direction::read)) entry.events |= POLLIN;
     if (wanted & static_cast<unsigned>(Direction::write)) entry.events |= POLLOUT;
-    if (::poll(&entry, 1, 0) <= 0) return 0;
-    if (entry.revents & (POLLERR | POLLHUP | POLLNVAL)) return wanted;
+    if (::poll(&entry, 1, 0) <= 0) return 0U;
+    if (entry.revents & POLLNVAL) return std::errc::bad_file_descriptor;
+    if (entry.revents & (POLLERR | POLLHUP)) return wanted;
     unsigned ready = 0;
     if (entry.revents & POLLIN) ready |= static_cast<unsigned>(Direction::read);
     if (entry.revents & POLLOUT) ready |= static_cast<unsigned>(Direction::write);
@@ -116,8 +117,15 @@ Result<unsigned> Descriptor::wait(unsigned wanted, Deadline deadline) {
     if (Error error = scheduler_.checkpoint()) return error;
     if (fd_ < 0) return wanted;
     if ((hints_ & wanted) != 0) {
-        if (unsigned now = ready_now(fd_, wanted)) return now;
-        hints_ &= ~wanted;
+        Result<unsigned> now = ready_now(fd_, wanted);
+        if (!now) return now;
+        hints_ = (hints_ & ~wanted) | *now;
+        if (*now != 0) {
+            // Others get their turn even if this fiber waits for what is always ready.
+            if (Error error = scheduler_.yield()) return error;
+            if (fd_ < 0) return wanted;
+            if ((hints_ & *now) != 0) return hints_ & *now;
+        }
     }
     for (;;) {
         Error error = watch();
@@ -133,7 +141,12 @@ Result<unsigned> Descriptor::wait(unsigned wanted, Deadline deadline) {
 // meanwhile, or be registered by another waiter.
 Result<unsigned> wait_foreign(Scheduler& scheduler, int fd, unsigned wanted, Deadline deadline) {
     if (Error error = scheduler.checkpoint()) return error;
-    if (unsigned now = ready_now(fd, wanted)) return now;
+    Result<unsigned> now = ready_now(fd, wanted);
+    if (!now) return now;
+    if (*now != 0) {
+        if (Error error = scheduler.yield()) return error;
+        return now;
+    }
     int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return last_errno();
     Descriptor guest(scheduler);

@@ -53,7 +53,8 @@ public:
     // True once the peer has hung up, failed or sent urgent data: a short read may have more behind it.
     bool hangup() const { return hangup_; }
 
-    // Waits until one of the directions in the mask `wanted` is ready now, and returns which are. The
+    // Waits until one of the directions in the mask `wanted` is ready now, and returns which are. Others
+    // run meanwhile even if one is ready at once. The
     // kernel is asked; data that somebody has buffered does not count. A descriptor that is closed
     // meanwhile is ready in every direction. Suspends; a cancellation point. Errors: ETIMEDOUT,
     // ECANCELED, EINTR, EBADF when it was closed before.

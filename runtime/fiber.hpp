@@ -60,6 +60,7 @@ public:
     bool cancelled() const { return cancelled_; }
     std::uint64_t id() const { return id_; }         // 0 before it was started
     std::uint64_t switches() const { return switches_; }  // how often it was left
+    Duration ran() const { return ran_; }  // while the scheduler did accounting
     const Stack& stack() const { return stack_; }
     std::size_t stack_used() const;  // bytes in use when it was last left; 0 while it runs
 
@@ -92,12 +93,14 @@ private:
     WaitList* waiting_on_ = nullptr;
     Deadline waiting_since_{};
     Deadline waiting_until_ = never;
+    Duration ran_{};
     std::uint64_t id_ = 0;
     std::uint64_t switches_ = 0;
     WaitList joiners_{"join"};
     std::string name_;
     Error woken_by_;
     unsigned stack_id_ = 0;
+    unsigned operations_ = 0;  // since it last let others run
     State state_ = State::fresh;
     bool cancelled_ = false;
     bool interrupted_ = false;

@@ -1,8 +1,8 @@
 // poller_kqueue.cpp: the poller on kqueue(2), for macOS and the BSDs, and for Linux with libkqueue.
 //
-// A descriptor has two filters, one for each direction, added and deleted together. libkqueue imitates
-// kqueue(2) on top of epoll(7), so that this file can be run on Linux. It loses events that a kernel
-// would keep: the Ledger finds them again.
+// A descriptor has two filters, one for each direction, added and deleted together. libkqueue
+// imitates kqueue(2) on top of epoll(7), so that this file runs on Linux too. It forgets what a
+// kernel keeps and keeps what a kernel forgets; `#ifdef LIBKQUEUE` holds what makes up for it.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/event.h>
@@ -28,22 +28,23 @@ using Events = std::array<Poller::Event, 512>;
 constexpr int max_events = std::tuple_size_v<Events>;
 constexpr std::uint64_t wake_token = UINT64_MAX;
 
-// Kernels refuse a timeout of some years, and libkqueue's overflows after 24 days. Who is back too early
-// waits again.
+// Kernels refuse a timeout of some years, and libkqueue's overflows after 24 days. Who is back too
+// early waits again.
 constexpr Duration longest_wait = std::chrono::hours(24);
 
 #ifdef LIBKQUEUE
 
 // Which descriptors are registered, and the search among them for lost events. libkqueue asks epoll
-// for as many events as the caller has room for, makes up to two of each, and drops what does not fit;
-// an edge that was dropped never comes back. So a full answer makes every descriptor suspect.
+// for as many events as its caller has room for, makes up to two of each, and drops what does not
+// fit. An edge that was dropped never comes back: a full answer makes every descriptor suspect.
 class Ledger {
 public:
     Error enter(int fd, std::uint64_t token);  // errors: EEXIST, ENOMEM
     void leave(int fd);
     void suspect_all() { unchecked_ = 0; }
-    // Looks at suspects until some are found ready, and returns how many; 0: no suspects are left.
-    std::size_t check(Events& found);
+
+    // Looks at suspects until some are ready, and returns how many; 0: no suspects are left.
+    std::size_t check(Events& ready);
 
 private:
     static constexpr std::uint64_t nobody = wake_token;
@@ -69,8 +70,8 @@ void Ledger::leave(int fd) {
     if (index < tokens_.size()) tokens_[index] = nobody;
 }
 
-std::size_t Ledger::check(Events& found) {
-    constexpr short every_event = POLLIN | POLLOUT | POLLPRI | POLLRDHUP;
+std::size_t Ledger::check(Events& ready) {
+    constexpr short all = POLLIN | POLLOUT | POLLPRI | POLLRDHUP;
     std::array<pollfd, max_events> entries;
     std::size_t count = 0;
     while (count == 0 && unchecked_ < tokens_.size()) {
@@ -78,18 +79,16 @@ std::size_t Ledger::check(Events& found) {
         unchecked_ = std::min(first + entries.size(), tokens_.size());
         for (std::size_t fd = first; fd < unchecked_; ++fd) {
             bool registered = tokens_[fd] != nobody;
-            entries[fd - first] = {registered ? static_cast<int>(fd) : -1, every_event, 0};
+            entries[fd - first] = {registered ? static_cast<int>(fd) : -1, all, 0};
         }
-        // It fails only when none is ready: no signal is waited for.
         (void)::poll(entries.data(), unchecked_ - first, 0);
         for (std::size_t fd = first; fd < unchecked_; ++fd) {
-            short bits = entries[fd - first].revents;
-            if (bits == 0 || (bits & POLLNVAL) != 0) continue;
+            int bits = entries[fd - first].revents & ~POLLNVAL;
+            if (bits == 0) continue;
             bool broken = (bits & (POLLHUP | POLLERR)) != 0;
-            found[count++] = {tokens_[fd],
-                              broken || (bits & (POLLIN | POLLRDHUP | POLLPRI)) != 0,
-                              broken || (bits & POLLOUT) != 0,
-                              broken || (bits & (POLLRDHUP | POLLPRI)) != 0};
+            bool readable = broken || (bits & (POLLIN | POLLRDHUP | POLLPRI)) != 0;
+            bool hangup = broken || (bits & (POLLRDHUP | POLLPRI)) != 0;
+            ready[count++] = {tokens_[fd], readable, broken || (bits & POLLOUT) != 0, hangup};
         }
     }
     return count;
@@ -97,7 +96,7 @@ std::size_t Ledger::check(Events& found) {
 
 #else
 
-struct Ledger {  // a kernel loses nothing
+struct Ledger {
     Error enter(int, std::uint64_t) { return {}; }
     void leave(int) {}
     void suspect_all() {}
@@ -106,8 +105,8 @@ struct Ledger {  // a kernel loses nothing
 
 #endif
 
-// Whether urgent data has arrived. Only the kqueue of macOS says so with the event. Asking the others
-// costs no more than the read in vain that would be needed if no short read could be trusted.
+// Whether urgent data has arrived. Only the kqueue of macOS says so with the event. Asking costs no
+// more than the read in vain that would be needed if no short read could be trusted.
 bool urgent(const RawEvent& raw) {
 #ifdef EV_OOBAND
     return (raw.flags & EV_OOBAND) != 0;
@@ -121,16 +120,14 @@ bool urgent(const RawEvent& raw) {
 
 struct Poller::Kernel {
     int queue = -1;
-    int wake[2] = {-1, -1};  // read here, written there
+    int wake[2] = {-1, -1};  // where wait() reads, where wake() writes
     Ledger ledger;
     std::array<RawEvent, max_events> raw;
     Events events;
 
     Error open();
     Error change(int fd, int filter, int flags, std::uint64_t token = 0);
-    Error add(int fd, std::uint64_t token);
     int wait(Deadline deadline);
-    void drain_wake();
 };
 
 Poller::Poller() : kernel_(std::make_unique<Kernel>()) { error_ = kernel_->open(); }
@@ -141,9 +138,9 @@ Poller::~Poller() {
     }
 }
 
-// What wakes is a byte in a socket, not an EVFILT_USER: libkqueue's kevent() takes locks, so a signal
-// handler that interrupted it would wait for itself, while write(2) is safe on every system. Without
-// EV_CLEAR a byte that was not reported is reported again.
+// What wakes is a byte in a socket, not an EVFILT_USER: libkqueue's kevent() takes locks, so a
+// signal handler that interrupted it could wait for itself, while write(2) is safe there on every
+// system. Without EV_CLEAR a byte that was not reported is reported again.
 Error Poller::Kernel::open() {
     queue = ::kqueue();
     if (queue < 0) return last_errno();
@@ -155,39 +152,27 @@ Error Poller::Kernel::open() {
 // One change a call: of several, a failure would hide which were made.
 Error Poller::Kernel::change(int fd, int filter, int flags, std::uint64_t token) {
     RawEvent change{};
-    change.ident = static_cast<decltype(change.ident)>(fd);
-    change.filter = static_cast<decltype(change.filter)>(filter);
-    change.flags = static_cast<decltype(change.flags)>(flags);
-    change.udata = std::bit_cast<decltype(change.udata)>(token);
+    EV_SET(&change, fd, filter, flags, 0, 0, std::bit_cast<decltype(change.udata)>(token));
     int result = ::kevent(queue, &change, 1, nullptr, 0, nullptr);
     Error error = result < 0 ? last_errno() : Error();
     return error == std::errc::interrupted ? Error() : error;  // the change was made all the same
 }
 
-// The order matters to libkqueue, which watches for EPOLLRDHUP only if the reading filter comes last.
-Error Poller::Kernel::add(int fd, std::uint64_t token) {
-    Error error = change(fd, EVFILT_WRITE, EV_ADD | EV_CLEAR, token);
-    // A pipe whose other end is closed cannot be watched (FreeBSD and macOS say EPIPE, NetBSD EBADF) and
-    // need not be: it never blocks.
-    if (error == std::errc::broken_pipe || error == std::errc::bad_file_descriptor) {
-        return std::errc::operation_not_permitted;
-    }
-    if (error) return error;
-    error = change(fd, EVFILT_READ, EV_ADD | EV_CLEAR, token);
-    if (error) (void)change(fd, EVFILT_WRITE, EV_DELETE);
-    return error;
-}
-
-// A kqueue would watch a regular file, but is silent about one that was read to its end.
 Error Poller::add(int fd, std::uint64_t token) {
+    // A kqueue watches regular files too, but is silent about one that was read to its end.
     struct stat status;
     if (::fstat(fd, &status) < 0) return last_errno();
     bool always_ready = S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
     if (always_ready) return std::errc::operation_not_permitted;
     if (Error error = kernel_->ledger.enter(fd, token)) return error;
-    Error error = kernel_->add(fd, token);
-    if (error) kernel_->ledger.leave(fd);
-    return error;
+    // libkqueue watches for EPOLLRDHUP only if the filter for reading comes last.
+    Error error = kernel_->change(fd, EVFILT_WRITE, EV_ADD | EV_CLEAR, token);
+    if (!error) error = kernel_->change(fd, EVFILT_READ, EV_ADD | EV_CLEAR, token);
+    if (error) remove(fd);
+    // A pipe whose other end is closed cannot be watched (EPIPE on FreeBSD and macOS, EBADF on
+    // NetBSD) and need not be: it never blocks.
+    bool never_blocks = error.code() == EPIPE || error.code() == EBADF;
+    return never_blocks ? Error(EPERM) : error;
 }
 
 void Poller::remove(int fd) {
@@ -197,19 +182,12 @@ void Poller::remove(int fd) {
 }
 
 int Poller::Kernel::wait(Deadline deadline) {
-    if (deadline == never) return ::kevent(queue, nullptr, 0, raw.data(), max_events, nullptr);
     Deadline now = Clock::now();
     Duration left = deadline <= now ? Duration::zero() : std::min(deadline - now, longest_wait);
     auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
-    timespec limit{};
-    limit.tv_sec = static_cast<decltype(limit.tv_sec)>(seconds.count());
-    limit.tv_nsec = static_cast<decltype(limit.tv_nsec)>((left - seconds).count());
-    return ::kevent(queue, nullptr, 0, raw.data(), max_events, &limit);
-}
-
-void Poller::Kernel::drain_wake() {
-    char bytes[64];
-    while (::read(wake[0], bytes, sizeof bytes) == sizeof bytes) {}
+    timespec limit{seconds.count(), (left - seconds).count()};
+    const timespec* timeout = deadline == never ? nullptr : &limit;
+    return ::kevent(queue, nullptr, 0, raw.data(), max_events, timeout);
 }
 
 Result<std::span<const Poller::Event>> Poller::wait(Deadline deadline) {
@@ -227,18 +205,17 @@ Result<std::span<const Poller::Event>> Poller::wait(Deadline deadline) {
         const RawEvent& raw = kernel_->raw[static_cast<std::size_t>(i)];
         auto token = std::bit_cast<std::uint64_t>(raw.udata);
         if (token == wake_token) {
-            kernel_->drain_wake();
+            char bytes[64];
+            while (::read(kernel_->wake[0], bytes, sizeof bytes) == sizeof bytes) {}
             continue;
         }
         bool readable = raw.filter == EVFILT_READ;
-        bool hangup = (raw.flags & EV_EOF) != 0 || (readable && urgent(raw));
         // The two directions of a descriptor tend to come together: one event tells of both.
-        bool same = kept > 0 && events[kept - 1].token == token;
-        if (!same) events[kept++] = {token, false, false, false};
+        bool known = kept > 0 && events[kept - 1].token == token;
+        if (!known) events[kept++] = {token, false, false, false};
         Event& event = events[kept - 1];
-        event.readable |= readable;
-        event.writable |= !readable;
-        event.hangup |= hangup;
+        (readable ? event.readable : event.writable) = true;
+        if ((raw.flags & EV_EOF) != 0 || (readable && urgent(raw))) event.hangup = true;
     }
     return std::span<const Event>(events.data(), kept);
 }

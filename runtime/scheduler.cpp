@@ -93,10 +93,11 @@ Error Scheduler::prepare(Fiber& fiber) {
 void Scheduler::resume(Fiber& fiber) {
     fiber.state_ = Fiber::State::running;
     running_ = &fiber;
-    paced_ = 0;
+    Deadline began = accounting_ ? Clock::now() : Deadline();
     before_switch(&fake_stack_, fiber.stack_.bottom, fiber.stack_.size);
     fiber.context_ = jump_fcontext(fiber.context_, &fiber).fctx;
     after_switch(fake_stack_, nullptr, nullptr);
+    if (accounting_ && began != Deadline()) fiber.ran_ += Clock::now() - began;
     running_ = nullptr;
     if (fiber.dead()) bury(fiber);
 }
@@ -157,9 +158,10 @@ Error Scheduler::park(WaitList& list, Deadline deadline) {
     list.fibers_.push_back(fiber);
     external_ += list.external_;
     fiber.waiting_on_ = &list;
-    fiber.waiting_since_ = turn_began_;
+    fiber.waiting_since_ = coarse_now();
     fiber.waiting_until_ = deadline;
     fiber.state_ = Fiber::State::parked;
+    fiber.operations_ = 0;
     leave(fiber);
     if (fiber.woken_by_ == std::errc::interrupted) fiber.interrupted_ = false;
     return fiber.woken_by_;
@@ -169,10 +171,16 @@ Error Scheduler::yield() {
     assert(running_ != nullptr && "only a fiber can wait");
     Fiber& fiber = *running_;
     if (Error error = pending_error(fiber)) return error;
+    requeue(fiber);
+    return pending_error(fiber);
+}
+
+// Goes to the end of the ready list, cancelled or not.
+void Scheduler::requeue(Fiber& fiber) {
     fiber.state_ = Fiber::State::ready;
+    fiber.operations_ = 0;
     ready_.push_back(fiber);
     leave(fiber);
-    return pending_error(fiber);
 }
 
 Error Scheduler::sleep_until(Deadline deadline) {
@@ -187,8 +195,11 @@ Error Scheduler::join(Fiber& fiber, Deadline deadline) {
 }
 
 Error Scheduler::checkpoint() {
-    if (Error error = pending_error(*running_)) return error;
-    return ++paced_ < operations_per_slice ? Error() : yield();
+    Fiber& fiber = *running_;
+    Error error = pending_error(fiber);
+    if (++fiber.operations_ < operations_per_slice) return error;
+    requeue(fiber);
+    return error ? error : pending_error(fiber);
 }
 
 // -- Waking ------------------------------------------------------------------------------------------
@@ -241,7 +252,7 @@ bool Scheduler::deadlocked() const {
 }
 
 Error Scheduler::run() {
-    while (alive_count_ > 0) {
+    while (!done()) {
         if (Error error = run_once()) return error;
     }
     return {};
@@ -265,7 +276,6 @@ Error Scheduler::poll(Deadline deadline) {
     if (deadline == long_ago && external_ == 0 && held_ == 0) return {};
     Result<std::span<const Poller::Event>> events = poller_.wait(std::min(deadline, timers_.next()));
     if (!events) return events.error();
-    turn_began_ = Clock::now();
     for (const Poller::Event& event : *events) {
         auto fd = static_cast<std::uint32_t>(event.token);
         auto generation = static_cast<std::uint32_t>(event.token >> 32);
@@ -290,8 +300,8 @@ void Scheduler::run_posted() {
 // The clock is read here, not taken from the poll: what a callback or the kernel took has passed.
 void Scheduler::wake_due() {
     if (timers_.empty()) return;
-    turn_began_ = Clock::now();
-    while (Timer* timer = timers_.pop_due(turn_began_)) {
+    Deadline now = Clock::now();
+    while (Timer* timer = timers_.pop_due(now)) {
         wake(static_cast<Fiber&>(*timer), std::errc::timed_out);
     }
 }

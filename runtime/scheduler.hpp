@@ -96,7 +96,8 @@ public:
     Error join(Fiber& fiber, Deadline deadline = never);
 
     // What a wait would fail with at once: ECANCELED in a cancelled fiber, EINTR in an interrupted one.
-    // Also the pacemaker of operations that rarely wait: one call in 64 yields.
+    // Also the pacemaker of operations that rarely wait: one call in 64 yields, in a cancelled fiber too,
+    // which may be trying again and again.
     Error checkpoint();
 
     // Calls departure.departing() before the running fiber is next left, for whatever reason.
@@ -133,14 +134,20 @@ public:
 
     // -- Running -------------------------------------------------------------------------------------
 
-    // Runs until no fiber is left. Errors: EDEADLK when the fibers that are left can never be woken;
+    // Runs until nothing is left to do: no fiber and no hold(). Errors: EDEADLK when the fibers that are left can never be woken;
     // what the poller reports.
     Error run();
 
     // One turn. Waits in the kernel until `deadline` at most, and not at all when a fiber is ready.
     Error run_once(Deadline deadline = never);
 
+    // Measures the time that each fiber runs from now on (Fiber::ran()), at the price of reading the
+    // clock twice per switch.
+    void set_accounting(bool on) { accounting_ = on; }
+    bool accounting() const { return accounting_; }
+
     std::size_t fibers() const { return alive_count_; }
+    bool done() const { return alive_count_ == 0 && held_ == 0; }
     bool deadlocked() const;
     int fd() const { return poller_.fd(); }  // readable when run_once() has something to do
     template <class Visit>
@@ -172,6 +179,7 @@ private:
     void wake_due();
     void run_ready();
     Error pending_error(Fiber& fiber);
+    void requeue(Fiber& fiber);
 
     StackPool stacks_;
     Poller poller_;
@@ -188,12 +196,11 @@ private:
     void* fake_stack_ = nullptr;
     const void* main_bottom_ = nullptr;
     std::size_t main_size_ = 0;
-    Deadline turn_began_{};
     std::uint64_t last_id_ = 100;  // the first hundred are reserved, as in Tarantool
     std::size_t alive_count_ = 0;
     std::size_t external_ = 0;  // fibers parked on external lists
     std::size_t held_ = 0;
-    unsigned paced_ = 0;
+    bool accounting_ = false;
 
     std::mutex posted_mutex_;
     std::vector<std::function<void()>> posted_;

@@ -26,6 +26,7 @@ int integer_option(int fd, int level, int name, int otherwise) {
 
 Socket::~Socket() {
     if (is_open()) (void)close();
+    ListHook<Departure>::unlink();
 }
 
 // -- Life --------------------------------------------------------------------------------------------
@@ -162,41 +163,49 @@ Result<Address> Socket::peer() const {
     return address;
 }
 
-Result<std::size_t> Socket::room_for_whole(Deadline deadline) {
+// How much recv(2) must be offered for all of what comes next; -1 with errno when nothing does yet.
+ssize_t Socket::room_for_whole(int fd) const {
     if (type_ == SOCK_STREAM || type_ == 0) return stream_chunk;
     if (family_ != AF_UNIX) return largest_datagram;
 #ifdef __linux__
-    return descriptor_.retry(Direction::read, deadline, [](int fd) {
-        return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-    });
+    return ::recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
 #else
-    return static_cast<std::size_t>(integer_option(fd(), SOL_SOCKET, SO_RCVBUF, largest_datagram));
+    return integer_option(fd, SOL_SOCKET, SO_RCVBUF, largest_datagram);
 #endif
+}
+
+// One recv(2) into received_; nothing is waited for between taking the room and filling it.
+ssize_t Socket::receive_into_place(int fd, std::size_t size, int flags) {
+    if (has_received_) return 0;  // somebody else's, who could not take it
+    ssize_t whole = size == 0 ? room_for_whole(fd) : 0;
+    if (whole < 0) return -1;
+    if (size == 0) size = std::max<std::size_t>(static_cast<std::size_t>(whole), 1);
+    Result<std::span<char>> room = received_.reserve(size);
+    if (!room) {
+        errno = room.error().code();
+        return -1;
+    }
+    socklen_t* address_size = received_from_.room_size();
+    ssize_t n = type_ == 0 ? ::read(fd, room->data(), size)
+                           : ::recvfrom(fd, room->data(), size, flags, received_from_.room(), address_size);
+    int saved_errno = errno;
+    if (n >= 0) {
+        auto count = static_cast<std::size_t>(n);
+        if (count > 0 && count < size && flags == 0 && drains()) descriptor_.drained(Direction::read);
+        received_.commit(std::min(count, size));
+        has_received_ = true;
+    } else {
+        received_.release_if_empty();
+    }
+    errno = saved_errno;
+    return n;
 }
 
 Result<std::string_view> Socket::receive(std::size_t size, int flags, Address* from,
                                          Deadline deadline) {
-    if (!has_received_) {
-        if (size == 0) {
-            Result<std::size_t> whole = room_for_whole(deadline);
-            if (!whole) return whole.error();
-            size = std::max<std::size_t>(*whole, 1);
-        }
-        Result<std::span<char>> room = received_.reserve(size);
-        if (!room) return room.error();
-        Result<std::size_t> n = descriptor_.retry(Direction::read, deadline, [&](int fd) {
-            if (type_ == 0) return ::read(fd, room->data(), size);
-            socklen_t* address_size = received_from_.room_size();
-            return ::recvfrom(fd, room->data(), size, flags, received_from_.room(), address_size);
-        });
-        if (!n) {
-            received_.release_if_empty();
-            return n.error();
-        }
-        if (*n < size && flags == 0 && drains()) descriptor_.drained(Direction::read);
-        received_.commit(std::min(*n, size));
-        has_received_ = true;
-    }
+    Result<std::size_t> n = descriptor_.retry(
+        Direction::read, deadline, [&](int fd) { return receive_into_place(fd, size, flags); });
+    if (!n) return n.error();
     if (from != nullptr) *from = received_from_;
     return received_.view();
 }

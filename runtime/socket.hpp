@@ -120,6 +120,7 @@ private:
     }
     Error connect_unix(const Address& address, Deadline deadline);
     Result<std::size_t> fetch(std::size_t wanted, Deadline deadline);
+    Error may_go_on(Deadline deadline);
     bool answered(const Request& request, std::size_t& searched, std::size_t& answer) const;
     std::size_t searched_before(const Request& request) const;
     void remember_search(const Request& request, std::size_t searched);
@@ -128,7 +129,8 @@ private:
     Error send_pieces(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
     Error gather(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
     Error send_gathered(Deadline deadline);
-    Result<std::size_t> room_for_whole(Deadline deadline);
+    ssize_t receive_into_place(int fd, std::size_t size, int flags);
+    ssize_t room_for_whole(int fd) const;
 
     Descriptor descriptor_;
     Buffer input_;

@@ -63,10 +63,13 @@ Error Socket::send_descriptor(int fd, std::string_view data, Deadline deadline) 
 }
 
 Result<int> Socket::receive_descriptor(std::string_view& data, Deadline deadline) {
-    Result<std::span<char>> room = received_.reserve(largest_message);
-    if (!room) return room.error();
     int fd = -1;
-    Result<std::size_t> n = descriptor_.retry(Direction::read, deadline, [&](int socket) {
+    Result<std::size_t> n = descriptor_.retry(Direction::read, deadline, [&](int socket) -> ssize_t {
+        Result<std::span<char>> room = received_.reserve(largest_message);
+        if (!room) {
+            errno = room.error().code();
+            return -1;
+        }
         iovec part{room->data(), largest_message};
         Control control{};
         msghdr message{};
@@ -75,15 +78,18 @@ Result<int> Socket::receive_descriptor(std::string_view& data, Deadline deadline
         message.msg_control = control.bytes;
         message.msg_controllen = sizeof control.bytes;
         ssize_t count = ::recvmsg(socket, &message, receive_flags);
-        if (count >= 0) fd = take_descriptor(message);
+        int saved_errno = errno;
+        if (count >= 0) {
+            fd = take_descriptor(message);
+            received_.commit(static_cast<std::size_t>(count));
+            has_received_ = true;
+        } else {
+            received_.release_if_empty();
+        }
+        errno = saved_errno;
         return count;
     });
-    if (!n) {
-        received_.release_if_empty();
-        return n.error();
-    }
-    received_.commit(*n);
-    has_received_ = true;
+    if (!n) return n.error();
     data = received_.view();
     return fd;
 }

@@ -59,32 +59,34 @@ ssize_t send_some(int fd, bool is_socket, std::span<const std::string_view> piec
 // -- Reading -----------------------------------------------------------------------------------------
 
 Result<std::size_t> Socket::fill(const Request& request, Deadline deadline) {
-    if (reading_) return std::errc::device_or_resource_busy;
     if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    if (reading_) return std::errc::device_or_resource_busy;
     Claim claim(reading_);
     std::size_t searched = searched_before(request);
     std::size_t answer = 0;
     Error error;
     while (!answered(request, searched, answer)) {
-        if (!request.delimiters.empty() && searched >= max_line_) {
-            error = std::errc::message_size;
-            break;
-        }
-        Result<std::size_t> n = fetch(request.limit - input_.size(), deadline);
+        if (!request.delimiters.empty() && searched >= max_line_) error = std::errc::message_size;
+        Result<std::size_t> n = error ? error : fetch(request.limit - input_.size(), deadline);
         if (n && *n == 0) return input_.size();
-        if (!n) {
-            error = n.error();
-            break;
-        }
+        error = n ? may_go_on(deadline) : n.error();
+        if (!error || answered(request, searched, answer)) continue;
+        if (!request.delimiters.empty()) remember_search(request, searched);
+        return error;
     }
-    if (!error) return answer;
-    if (!request.delimiters.empty()) remember_search(request, searched);
-    return error;
+    return answer;
+}
+
+// Between two system calls of one operation: a flood of data must neither hold the thread nor outlive
+// the deadline.
+Error Socket::may_go_on(Deadline deadline) {
+    if (deadline != never && Clock::now() >= deadline) return std::errc::timed_out;
+    return descriptor_.scheduler().checkpoint();
 }
 
 Result<std::size_t> Socket::fill_any(std::size_t limit, Deadline deadline) {
-    if (reading_) return std::errc::device_or_resource_busy;
     if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    if (reading_) return std::errc::device_or_resource_busy;
     if (input_.empty() && limit > 0) {
         Claim claim(reading_);
         Result<std::size_t> n = fetch(limit, deadline);
@@ -95,7 +97,8 @@ Result<std::size_t> Socket::fill_any(std::size_t limit, Deadline deadline) {
 
 // Looks only at what has arrived since the last time.
 bool Socket::answered(const Request& request, std::size_t& searched, std::size_t& answer) const {
-    std::string_view window = input_.view().substr(0, request.limit);
+    std::size_t limit = request.delimiters.empty() ? request.limit : std::min(request.limit, max_line_);
+    std::string_view window = input_.view().substr(0, limit);
     if (!request.delimiters.empty() && searched < window.size()) {
         answer = find_delimiter(window, request.delimiters, searched);
         if (answer != std::string_view::npos) return true;
@@ -149,10 +152,12 @@ std::size_t Socket::searched_before(const Request& request) const {
     if (searched_ == 0 || request.delimiters.empty()) return 0;
     std::string_view left = searched_for_;
     for (std::string_view delimiter : request.delimiters) {
-        if (left.substr(0, delimiter.size()) != delimiter) return 0;
-        left.remove_prefix(delimiter.size());
-        if (left.empty()) return 0;
-        left.remove_prefix(1);
+        std::size_t size = delimiter.size();
+        std::string_view size_bytes(reinterpret_cast<const char*>(&size), sizeof size);
+        if (!left.starts_with(size_bytes)) return 0;
+        left.remove_prefix(sizeof size);
+        if (!left.starts_with(delimiter)) return 0;
+        left.remove_prefix(size);
     }
     return left.empty() ? searched_ : 0;
 }
@@ -161,7 +166,8 @@ void Socket::remember_search(const Request& request, std::size_t searched) {
     try {
         searched_for_.clear();
         for (std::string_view delimiter : request.delimiters) {
-            searched_for_.append(delimiter).push_back('\0');
+            std::size_t size = delimiter.size();
+            searched_for_.append(reinterpret_cast<const char*>(&size), sizeof size).append(delimiter);
         }
         searched_ = searched;
     } catch (const std::bad_alloc&) {
@@ -176,6 +182,10 @@ Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
     written = 0;
     if (Error error = descriptor_.scheduler().checkpoint()) return error;
     if (Error error = take_turn(deadline)) return error;
+    if (!is_open()) {
+        end_turn();
+        return std::errc::bad_file_descriptor;
+    }
     Error error = gathers_ ? gather(pieces, deadline, written) : send_pieces(pieces, deadline, written);
     end_turn();
     return error;
@@ -213,6 +223,7 @@ Error Socket::send_pieces(std::span<const std::string_view> pieces, Deadline dea
         if (!n) return n.error();
         written += *n;
         skip += *n;
+        if (written < total && deadline != never && Clock::now() >= deadline) return std::errc::timed_out;
         while (!pieces.empty() && skip >= pieces.front().size()) {
             skip -= pieces.front().size();
             pieces = pieces.subspan(1);
@@ -248,7 +259,7 @@ Error Socket::send_gathered(Deadline deadline) {
         output_.consume(*n);
     }
     output_.release_if_empty();
-    return {};
+    return std::exchange(output_error_, Error());
 }
 
 // Sends what the kernel takes at once; the rest follows when the descriptor reports that it takes more.
