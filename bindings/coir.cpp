@@ -10,6 +10,7 @@
 #include "bindings/home.hpp"
 #include "bindings/interpreter.hpp"
 #include "bindings/lua_fiber.hpp"
+#include "bindings/memory.hpp"
 #include "bindings/report.hpp"
 #include "bindings/signals.hpp"
 #include "bindings/version.hpp"
@@ -20,7 +21,9 @@ namespace coir {
 
 namespace {
 
-constexpr auto grace = std::chrono::seconds(5);
+// The main script may nest calls of C libraries as deeply as under lua5.4, on the usual process stack.
+constexpr std::size_t main_stack_size = 8 << 20;
+constexpr auto grace = std::chrono::seconds(grace_seconds);
 
 struct Program {
     Options options;
@@ -28,6 +31,7 @@ struct Program {
     char** argv;
     Scheduler* scheduler;
     LuaFiber* main_fiber = nullptr;
+    MemoryReturn memory{};
     int status = EXIT_FAILURE;
 };
 
@@ -118,6 +122,7 @@ int run(lua_State* L) {
         if (main_ended && program->status != EXIT_SUCCESS) break;
         if (int signal = take_signals(L)) end_by_signal(L, signal);
         Error error = scheduler.run_once();
+        program->memory.when_due();
         if (!error) continue;
         if (error == std::errc::resource_deadlock_would_occur) {
             if (!main_ended) return report_deadlock(L);
@@ -141,6 +146,7 @@ int run_program(int argc, char** argv) {
         std::fprintf(stderr, "%s: cannot create state: not enough memory\n", options.program);
         return EXIT_FAILURE;
     }
+    self.memory.watch(L);
     lua_pushcfunction(L, set_up);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         report(L, options.program);
@@ -149,7 +155,8 @@ int run_program(int argc, char** argv) {
     catch_signals(scheduler, *self.main_fiber);
     (void)report_stack_overflows(describe_overflow);
     std::atexit(at_exit);
-    if (Error error = scheduler.start(*self.main_fiber)) {
+    StackPool main_stack(options.stack_size == 0 ? main_stack_size : options.stack_size);
+    if (Error error = scheduler.start(*self.main_fiber, &main_stack)) {
         std::fprintf(stderr, "%s: cannot start: %s\n", options.program, std::strerror(error.code()));
         return EXIT_FAILURE;
     }

@@ -13,8 +13,9 @@ namespace {
 constexpr int max_index_links = 10;
 
 constexpr std::array<const char*, 22> keywords = {
-    "and", "break",  "do",  "else", "elseif", "end",    "false", "for",  "function", "goto", "if",
-    "in",  "local",  "nil", "not",  "or",     "repeat", "return", "then", "true",    "until", "while"};
+    "and",      "break",  "do",   "else", "elseif", "end",  "false", "for",
+    "function", "goto",   "if",   "in",   "local",  "nil",  "not",   "or",
+    "repeat",   "return", "then", "true", "until",  "while"};
 
 // The word in parts: in "io.stdout:wr" the path "io.stdout:", separated by ':', and the start "wr".
 struct Word {

@@ -39,9 +39,6 @@ int make_cancelled(lua_State* L) {
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-// A finalizer runs while Lua's collector stands still; lua_gc then refuses every question.
-bool inside_finalizer(lua_State* L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
-
 }  // namespace
 
 Home& home_of(lua_State* L) { return **static_cast<Home**>(lua_getextraspace(L)); }
@@ -86,6 +83,8 @@ std::size_t check_size(lua_State* L, int index) {
 }
 
 // -- Waiting ---------------------------------------------------------------------------------------------
+
+bool inside_finalizer(lua_State* L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
 
 void begin_wait(lua_State* L) {
     LuaFiber* fiber = running_fiber(L);

@@ -62,6 +62,10 @@ inline void push_view(lua_State* L, std::string_view text) { lua_pushlstring(L, 
 // cancelled or interrupted fiber, and notes which Lua thread is about to wait.
 void begin_wait(lua_State* L);
 
+// True in a `__gc` that the collector has called. The collector stands still meanwhile, and lua_gc refuses
+// every question.
+bool inside_finalizer(lua_State* L);
+
 // Raises when `error` is cancellation or an interruption, and returns otherwise.
 void check_raise(lua_State* L, Error error);
 

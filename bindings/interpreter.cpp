@@ -1,5 +1,5 @@
-// interpreter.cpp: runs the command line: LUA_INIT, then -e, -l and -W in their order, then the script,
-// standard input or the interactive mode.
+// interpreter.cpp: runs the command line: LUA_INIT, then -e, -l and -W in their order, then the
+// script, standard input or the interactive mode.
 //
 // Lua raises by jumping over these functions, so none keeps an object with a destructor.
 
@@ -65,7 +65,8 @@ bool run_file(lua_State* L, const CommandLine& line, const char* path) {
     return run_chunk(L, line, luaL_loadfile(L, path));
 }
 
-// The modules that let scripts of another system run install that system's names when -l asks for them.
+// The modules that let scripts of another system run install that system's names when -l asks for
+// them.
 bool install(lua_State* L, const CommandLine& line, const char* module) {
     if (!std::string_view(module).starts_with("coir.compat.")) return true;
     if (!lua_istable(L, -1) || lua_getfield(L, -1, "install") != LUA_TFUNCTION) return true;
@@ -76,8 +77,8 @@ bool install(lua_State* L, const CommandLine& line, const char* module) {
 bool require_into_global(lua_State* L, const CommandLine& line, const char* value) {
     const char* equals = std::strchr(value, '=');
     const char* module = equals == nullptr ? value : equals + 1;
-    std::size_t length = equals == nullptr ? std::strlen(value)
-                                           : static_cast<std::size_t>(equals - value);
+    std::size_t length =
+        equals == nullptr ? std::strlen(value) : static_cast<std::size_t>(equals - value);
     lua_pushlstring(L, value, length);
     int global = lua_gettop(L);
     lua_getglobal(L, "require");
@@ -116,7 +117,8 @@ bool run_options(lua_State* L, const CommandLine& line) {
     return true;
 }
 
-// Sets the global `arg`: the script's name at 0, its arguments above, the program and its options below.
+// Sets the global `arg`: the script's name at 0, its arguments above, the program and its options
+// below.
 void make_arg(lua_State* L, const CommandLine& line) {
     bool has_script = line.options.script < line.argc;
     int zero = has_script ? line.options.script : 0;
@@ -128,7 +130,8 @@ void make_arg(lua_State* L, const CommandLine& line) {
     lua_setglobal(L, "arg");
 }
 
-// Pushes the script's arguments, which code run earlier may have changed in `arg`; returns their number.
+// Pushes the script's arguments, which code run earlier may have changed in `arg`; returns their
+// number.
 int push_arguments(lua_State* L) {
     if (lua_getglobal(L, "arg") != LUA_TTABLE) luaL_error(L, "'arg' is not a table");
     int table = lua_gettop(L);

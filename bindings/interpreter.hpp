@@ -1,8 +1,9 @@
 // interpreter.hpp: what the `coir` program does with its command line, on a Lua state it is given.
 //
-// It means what lua5.4 means by the same words: `-e -l -i -v -E -W -- -`, the table `arg`, LUA_INIT,
-// the messages, the exit status. Coir's own options are long ones. Nothing here knows of fibers: what
-// the runtime has to do while a line is awaited or a chunk runs, it says through `InterpreterHooks`.
+// It means what lua5.4 means by the same words: `-e -l -i -v -E -W -- -`, the table `arg`,
+// LUA_INIT, the messages, the exit status. Coir's own options are long ones. Nothing here knows of
+// fibers: what the runtime has to do while a line is awaited or a chunk runs, it says through
+// `InterpreterHooks`.
 #pragma once
 
 #include <cstddef>
@@ -17,12 +18,12 @@ enum class Complaint { none, unknown_option, missing_argument, invalid_size };
 
 // What the command line asks for. The strings are argv's own.
 struct Options {
-    const char* program = "coir";  // the name messages begin with
-    std::size_t stack_size = 0;    // of a fiber's C stack, in bytes; 0 means the default
-    int script = 0;                // index of the script's name in argv, argc when there is none
-    bool interactive = false;      // -i
-    bool lua_version = false;      // -v or -i
-    bool has_statement = false;    // -e
+    const char* program = "coir";     // the name messages begin with
+    std::size_t stack_size = 0;       // of a fiber's C stack, in bytes; 0 means the default
+    int script = 0;                   // index of the script's name in argv, argc when there is none
+    bool interactive = false;         // -i
+    bool lua_version = false;         // -v or -i
+    bool has_statement = false;       // -e
     bool ignore_environment = false;  // -E
     bool help = false;
     bool version = false;
@@ -46,8 +47,8 @@ struct InterpreterHooks {
 
 Options parse_options(int argc, char** argv);
 
-// Answers a command line that needs no Lua state (a mistake, --help, --version) and returns the exit
-// status; otherwise does nothing. `about` is the line that --version prints.
+// Answers a command line that needs no Lua state (a mistake, --help, --version) and returns the
+// exit status; otherwise does nothing. `about` is the line that --version prints.
 std::optional<int> answer_without_lua(const Options& options, const char* about);
 
 // Opens the standard libraries as lua5.4 does: deaf to the environment after -E, and with the
@@ -67,8 +68,8 @@ int call_with_traceback(lua_State* L, int arguments, int results, const Interpre
 // null, and pops it.
 void report(lua_State* L, const char* program);
 
-// Makes the code that runs on `L` raise `interrupted!` at its next instruction. It may be called from
-// a signal handler.
+// Makes the code that runs on `L` raise `interrupted!` at its next instruction. It may be called
+// from a signal handler.
 void interrupt(lua_State* L);
 
 // Prints the line with which Lua names itself.

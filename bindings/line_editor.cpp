@@ -1,9 +1,9 @@
 // line_editor.cpp: edits a line with libedit's readline interface.
 //
 // libedit keeps its editor in globals and calls back without a context, so ours is a global too. It
-// reads through `read_character`, which lets the runtime go on with other fibers while nobody types.
-// Characters are decoded in the user's locale, which is in force in this thread only while libedit
-// works, since Lua's own functions depend on the locale as well.
+// reads through `read_character`, which lets the runtime go on with other fibers while nobody
+// types. Characters are decoded in the user's locale, which is in force in this thread only while
+// libedit works, since Lua's own functions depend on the locale as well.
 
 #include "bindings/line_editor.hpp"
 
@@ -13,6 +13,7 @@
 #include <cstring>
 #include <cwchar>
 #include <string>
+#include <string_view>
 
 #include <fcntl.h>
 #include <langinfo.h>
@@ -33,20 +34,24 @@ constexpr const char* word_breaks = " \t\n\"\\'`@$><=;|&{(+-*/%^~#,)}[]!?";
 struct Editor {
     lua_State* L;
     const InterpreterHooks* hooks;
-    locale_t locale;     // the user's, or null when the system does not know it
-    locale_t outside;    // in force before libedit was entered
-    char* text;          // the line read last, kept until the next one so that raising loses nothing
+    locale_t locale;   // the user's, or null when the system does not know it
+    locale_t outside;  // in force before libedit was entered
+    char* text;        // the line read last, kept until the next one so that raising loses nothing
     bool started;
     bool interrupted;
 };
 
 Editor editor;
 
+bool is_ascii(locale_t locale) {
+    std::string_view codeset = nl_langinfo_l(CODESET, locale);
+    return codeset == "ANSI_X3.4-1968" || codeset == "US-ASCII";
+}
+
 // The locale of the environment, or UTF-8 where that knows no more than ASCII.
 locale_t user_locale() {
     locale_t locale = newlocale(LC_CTYPE_MASK, "", nullptr);
-    if (locale != nullptr && std::strcmp(nl_langinfo_l(CODESET, locale), "ANSI_X3.4-1968") != 0)
-        return locale;
+    if (locale != nullptr && !is_ascii(locale)) return locale;
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
     if (utf8 == nullptr) return locale;
     if (locale != nullptr) freelocale(locale);
@@ -108,9 +113,7 @@ std::string history_path() {
     return home == nullptr || *home == '\0' ? "" : std::string(home) + "/.coir_history";
 }
 
-HIST_ENTRY* remembered_line(int i) {
-    return history_get(history_base + i);
-}
+HIST_ENTRY* remembered_line(int i) { return history_get(history_base + i); }
 
 // Writes the lines that are remembered over a file that has grown long. The file is ours and not
 // libedit's, whose functions append a line twice.
@@ -150,14 +153,15 @@ void remember(const char* line) {
     if (last != nullptr && std::strcmp(last->line, line) == 0) return;
     add_history(line);
     std::string path = history_path();
-    int fd = path.empty() ? -1 : open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    int fd =
+        path.empty() ? -1 : open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return;
     dprintf(fd, "%s\n", line);
     close(fd);
 }
 
-// libedit's own signal handlers would take an interrupt away from the runtime; without a runtime they
-// are what puts the terminal right before the process ends.
+// libedit's own signal handlers would take an interrupt away from the runtime; without a runtime
+// they are what puts the terminal right before the process ends.
 void start_editor() {
     editor.locale = user_locale();
     rl_readline_name = "coir";

@@ -1,8 +1,9 @@
 // line_reader.hpp: lines of standard input for the interactive mode.
 //
-// At a terminal the line is edited, completed by Tab and remembered in ~/.coir_history. From anywhere
-// else it is read byte by byte, so that nothing beyond it is taken from the statement or the child
-// process that reads standard input next, and is echoed behind its prompt as lua5.4 echoes it.
+// At a terminal the line is edited, completed by Tab and remembered in ~/.coir_history. From
+// anywhere else it is read byte by byte, so that nothing beyond it is taken from the statement or
+// the child process that reads standard input next, and is echoed behind its prompt as lua5.4
+// echoes it.
 #pragma once
 
 #include "bindings/interpreter.hpp"

@@ -23,10 +23,23 @@ int keep_traceback(lua_State* L) {
     return 1;
 }
 
+int to_text(lua_State* L) {
+    luaL_tolstring(L, 1, nullptr);
+    return 1;
+}
+
+// What to say of the error at `index`, even if its own __tostring raises.
+const char* push_message(lua_State* L, int index) {
+    lua_pushcfunction(L, to_text);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) return lua_tostring(L, -1);
+    return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+}
+
 // Called with the error and the fiber's handle.
 int print_error(lua_State* L) {
     auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, 2));
-    const char* message = luaL_tolstring(L, 1, nullptr);
+    const char* message = push_message(L, 1);
     const char* traceback = "";
     if (lua_getiuservalue(L, 2, LuaFiber::traceback_value) == LUA_TSTRING) {
         traceback = lua_tostring(L, -1);

@@ -110,7 +110,6 @@ int fiber_join(lua_State* L) {
     if (!fiber.joinable) luaL_error(L, fiber.dead() ? "the fiber is dead" : "the fiber is not joinable");
     begin_wait(L);
     if (&fiber == running_fiber(L)) luaL_error(L, "cannot join itself");
-    fiber.joined = true;
     Error error = scheduler_of(L).join(fiber, deadline);
     check_raise(L, error);
     if (!error) return push_results(L, fiber);
@@ -294,8 +293,8 @@ int fiber_own_info(lua_State* L) {
 
 int fiber_traceback(lua_State* L) {
     if (lua_isnoneornil(L, 1)) {
+        lua_settop(L, 0);
         push_fiber(L, check_running(L));
-        lua_replace(L, 1);
     }
     push_traceback(L, check_fiber(L, 1), 1);
     return 1;
@@ -406,9 +405,10 @@ int handle_index(lua_State* L) {
     return 1;
 }
 
-// A failure that nobody has joined is not lost silently.
+// A failure that nobody has joined is not lost silently. Nothing happens when it is called by hand.
 int handle_gc(lua_State* L) {
     LuaFiber& fiber = check_fiber(L, 1);
+    if (!inside_finalizer(L)) return 0;
     if (fiber.failed && fiber.joinable && !fiber.joined) fiber.report_unjoined(L);
     fiber.~LuaFiber();
     return 0;

@@ -181,9 +181,12 @@ int socket_index(lua_State* L) {
 }
 
 int socket_gc(lua_State* L) {
-    auto& s = *static_cast<LuaSocket*>(lua_touserdata(L, 1));
-    s.~LuaSocket();
-    new (&s) LuaSocket(*home_of(L).scheduler);  // a finalizer may still be handed it: a closed one
+    LuaSocket* s = test_socket(L, 1);
+    if (s == nullptr) return 0;
+    if (s->socket.is_open()) (void)s->socket.close();
+    if (!inside_finalizer(L)) return 0;  // called by hand: others may still use it
+    s->~LuaSocket();
+    new (s) LuaSocket(*home_of(L).scheduler);  // a finalizer may still be handed it: a closed one
     return 0;
 }
 

@@ -174,6 +174,7 @@ int semaphore_acquire(lua_State* L) {
 
 int semaphore_release(lua_State* L) {
     Semaphore& semaphore = check<Semaphore>(L);
+    if (semaphore.count == LUA_MAXINTEGER) luaL_error(L, "the count of the semaphore would overflow");
     if (!scheduler_of(L).wake_one(semaphore.waiters)) ++semaphore.count;
     return 0;
 }
@@ -192,8 +193,9 @@ int wait_group_new(lua_State* L) {
 
 int change_count(lua_State* L, lua_Integer difference) {
     WaitGroup& group = check<WaitGroup>(L);
-    if (difference < 0 && group.count < -difference) {
-        luaL_error(L, "the count of the wait group would become negative");
+    if (difference < -group.count) luaL_error(L, "the count of the wait group would become negative");
+    if (difference > LUA_MAXINTEGER - group.count) {
+        luaL_error(L, "the count of the wait group would overflow");
     }
     group.count += difference;
     if (group.count == 0) scheduler_of(L).wake_all(group.waiters);

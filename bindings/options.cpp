@@ -1,7 +1,7 @@
 // options.cpp: reads the command line and answers what needs no Lua.
 //
-// The rules are lua5.4's: options end at the first word that is none, at `--`, or at `-`; the value of
-// -e and -l is the rest of the word or the next one; one mistake anywhere and nothing is run.
+// The rules are lua5.4's: options end at the first word that is none, at `--`, or at `-`; the value
+// of -e and -l is the rest of the word or the next one; one mistake anywhere and nothing is run.
 
 #include "bindings/interpreter.hpp"
 
@@ -61,11 +61,19 @@ void parse_long_option(Options& options, const char* word) {
 void parse_flag(Options& options, const char* word) {
     bool alone = word[2] == '\0';
     switch (alone ? word[1] : '\0') {
-    case 'E': options.ignore_environment = true; break;
-    case 'W': break;
-    case 'i': options.interactive = options.lua_version = true; break;
-    case 'v': options.lua_version = true; break;
-    default: complain(options, Complaint::unknown_option, word);
+        case 'E':
+            options.ignore_environment = true;
+            break;
+        case 'W':
+            break;
+        case 'i':
+            options.interactive = options.lua_version = true;
+            break;
+        case 'v':
+            options.lua_version = true;
+            break;
+        default:
+            complain(options, Complaint::unknown_option, word);
     }
 }
 

@@ -1,7 +1,7 @@
 // repl.cpp: the interactive mode.
 //
-// A line is first tried as an expression (`return` before it), then as a statement that goes on for as
-// many lines as Lua finds it unfinished. Nothing here keeps an object with a destructor.
+// A line is first tried as an expression (`return` before it), then as a statement that goes on for
+// as many lines as Lua finds it unfinished. Nothing here keeps an object with a destructor.
 
 #include "bindings/repl.hpp"
 
@@ -30,7 +30,8 @@ const char* push_prompt(lua_State* L, const char* name, const char* standard) {
 
 // Pushes the next line of input, if there is one.
 LineStatus push_prompted_line(lua_State* L, bool first, const InterpreterHooks& hooks) {
-    const char* prompt = first ? push_prompt(L, "_PROMPT", "> ") : push_prompt(L, "_PROMPT2", ">> ");
+    const char* prompt =
+        first ? push_prompt(L, "_PROMPT", "> ") : push_prompt(L, "_PROMPT2", ">> ");
     LineStatus status = push_line(L, prompt, hooks);
     lua_remove(L, status == LineStatus::line ? -2 : -1);
     return status;

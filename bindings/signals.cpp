@@ -9,6 +9,7 @@
 #include "bindings/interpreter.hpp"
 #include "bindings/lua_fiber.hpp"
 #include "bindings/report.hpp"
+#include "runtime/stack_overflow.hpp"
 
 namespace coir {
 
@@ -20,6 +21,14 @@ volatile sig_atomic_t interrupted = 0;
 volatile sig_atomic_t terminated = 0;
 volatile sig_atomic_t asked = 0;
 
+void handle(int signal, void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    ::sigemptyset(&action.sa_mask);
+    ::sigaction(signal, &action, nullptr);
+}
+
 void on_interrupt(int signal) {
     ::signal(signal, SIG_DFL);
     if (main_fiber->state() == Fiber::State::running) {
@@ -30,9 +39,18 @@ void on_interrupt(int signal) {
     }
 }
 
+// The last resort against a fiber that computes and never lets the dispatcher act.
+void on_grace_over(int) {
+    write_stderr("coir: a fiber does not let the others run: ended by force\n");
+    ::signal(SIGTERM, SIG_DFL);
+    ::raise(SIGTERM);
+}
+
 void on_terminate(int) {
     terminated = 1;
     signalled->nudge();
+    handle(SIGALRM, on_grace_over);
+    ::alarm(grace_seconds + 1);
 }
 
 void on_ask(int) {
@@ -40,20 +58,12 @@ void on_ask(int) {
     signalled->nudge();
 }
 
-void handle(int signal, void (*handler)(int)) {
-    struct sigaction action {};
-    action.sa_handler = handler;
-    action.sa_flags = SA_RESTART;
-    ::sigemptyset(&action.sa_mask);
-    ::sigaction(signal, &action, nullptr);
-}
-
 }  // namespace
 
 void catch_signals(Scheduler& scheduler, LuaFiber& main) {
     signalled = &scheduler;
     main_fiber = &main;
-    ::signal(SIGPIPE, SIG_IGN);
+    handle(SIGPIPE, [](int) {});  // not ignored: children would inherit that
     handle(SIGINT, on_interrupt);
     handle(SIGTERM, on_terminate);
     handle(SIGQUIT, on_ask);

@@ -12,7 +12,10 @@ namespace coir {
 
 class LuaFiber;
 
-// Ignores SIGPIPE and catches SIGINT, SIGTERM and SIGQUIT from now on, for this scheduler.
+// How long fibers have to end when the program is asked to.
+constexpr unsigned grace_seconds = 5;
+
+// Makes SIGPIPE harmless and catches SIGINT, SIGTERM and SIGQUIT from now on, for this scheduler.
 void catch_signals(Scheduler& scheduler, LuaFiber& main);
 
 // A second SIGINT ends the process, until the user's next piece of code begins.

@@ -153,7 +153,9 @@ Result<int> to_type(lua_State* L, int index) {
 Result<int> to_protocol(lua_State* L, int index) {
     Result<int> known = look_up(L, index, protocols, std::errc::wrong_protocol_type);
     if (known || known.error() != std::errc::wrong_protocol_type) return known;
-    const protoent* entry = ::getprotobyname(lua_tostring(L, index));
+    std::string_view name = text_at(L, index);
+    bool whole = name.find('\0') == std::string_view::npos;
+    const protoent* entry = whole ? ::getprotobyname(name.data()) : nullptr;
     if (entry == nullptr) return known;
     return entry->p_proto;
 }

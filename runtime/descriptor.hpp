@@ -18,7 +18,7 @@ inline constexpr Deadline immediate = Deadline::min();
 
 enum class Direction : unsigned { read = 1, write = 2 };
 
-class Descriptor : private Watcher {
+class Descriptor final : private Watcher {
 public:
     explicit Descriptor(Scheduler& scheduler) : scheduler_(scheduler) {}
     ~Descriptor() { (void)close(); }

@@ -89,6 +89,7 @@ private:
     void* context_ = nullptr;  // Boost.Context's fcontext_t while the fiber does not run
     void* fake_stack_ = nullptr;
     Stack stack_;
+    StackPool* stack_pool_ = nullptr;
     Scheduler* scheduler_ = nullptr;
     WaitList* waiting_on_ = nullptr;
     Deadline waiting_since_{};

@@ -1,8 +1,10 @@
 // poller_epoll.cpp: the poller on Linux's epoll(7).
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <climits>
 
@@ -15,6 +17,16 @@ namespace {
 constexpr int max_events = 256;
 constexpr std::uint64_t wake_token = UINT64_MAX;
 
+// A process that was started without standard streams must not find the poller in their place.
+int beyond_standard_streams(int fd) {
+    if (fd < 0 || fd > STDERR_FILENO) return fd;
+    int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int saved_errno = errno;
+    ::close(fd);
+    errno = saved_errno;
+    return moved;
+}
+
 }  // namespace
 
 struct Poller::Kernel {
@@ -24,17 +36,18 @@ struct Poller::Kernel {
     std::array<epoll_event, max_events> raw;
     std::array<Event, max_events> events;
 
+    Error add(int fd, std::uint64_t token, std::uint32_t changes);
     int wait(Deadline deadline);
 };
 
 Poller::Poller() : kernel_(std::make_unique<Kernel>()) {
-    kernel_->epoll = ::epoll_create1(EPOLL_CLOEXEC);
+    kernel_->epoll = beyond_standard_streams(::epoll_create1(EPOLL_CLOEXEC));
     if (kernel_->epoll < 0) {
         error_ = last_errno();
         return;
     }
-    kernel_->wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    error_ = kernel_->wake < 0 ? last_errno() : add(kernel_->wake, wake_token);
+    kernel_->wake = beyond_standard_streams(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    error_ = kernel_->wake < 0 ? last_errno() : kernel_->add(kernel_->wake, wake_token, EPOLLIN);
 }
 
 Poller::~Poller() {
@@ -42,12 +55,16 @@ Poller::~Poller() {
     if (kernel_->epoll >= 0) ::close(kernel_->epoll);
 }
 
-Error Poller::add(int fd, std::uint64_t token) {
+Error Poller::Kernel::add(int fd, std::uint64_t token, std::uint32_t changes) {
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+    event.events = changes | EPOLLET;
     event.data.u64 = token;
-    if (::epoll_ctl(kernel_->epoll, EPOLL_CTL_ADD, fd, &event) == 0) return {};
+    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return {};
     return last_errno();
+}
+
+Error Poller::add(int fd, std::uint64_t token) {
+    return kernel_->add(fd, token, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP);
 }
 
 void Poller::remove(int fd) {

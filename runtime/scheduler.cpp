@@ -53,15 +53,15 @@ Scheduler* Scheduler::current() { return current_scheduler; }
 
 // -- Starting ----------------------------------------------------------------------------------------
 
-Error Scheduler::start(Fiber& fiber) {
-    if (Error error = prepare(fiber)) return error;
+Error Scheduler::start(Fiber& fiber, StackPool* stacks) {
+    if (Error error = prepare(fiber, stacks == nullptr ? stacks_ : *stacks)) return error;
     ready_.push_back(fiber);
     return {};
 }
 
 Error Scheduler::start_now(Fiber& fiber) {
     if (running_ == nullptr) return start(fiber);
-    if (Error error = prepare(fiber)) return error;
+    if (Error error = prepare(fiber, stacks_)) return error;
     Fiber& caller = *running_;
     next_.push_front(caller);
     next_.push_front(fiber);
@@ -70,10 +70,11 @@ Error Scheduler::start_now(Fiber& fiber) {
     return {};
 }
 
-Error Scheduler::prepare(Fiber& fiber) {
+Error Scheduler::prepare(Fiber& fiber, StackPool& stacks) {
     assert(fiber.state_ == Fiber::State::fresh && fiber.scheduler_ == nullptr);
-    Result<Stack> stack = stacks_.allocate();
+    Result<Stack> stack = stacks.allocate();
     if (!stack) return stack.error();
+    fiber.stack_pool_ = &stacks;
     fiber.stack_ = *stack;
     fiber.stack_id_ = register_stack(stack->bottom, stack->top());
     fiber.context_ = make_fcontext(stack->top(), stack->size, [](transfer_t from) {
@@ -131,7 +132,7 @@ void Scheduler::enter(Fiber& fiber, void* dispatcher) {
 
 void Scheduler::bury(Fiber& fiber) {
     deregister_stack(fiber.stack_id_);
-    stacks_.release(fiber.stack_);
+    fiber.stack_pool_->release(fiber.stack_);
     fiber.stack_ = {};
     fiber.ListHook<AliveTag>::unlink();
     --alive_count_;
@@ -142,7 +143,11 @@ void Scheduler::bury(Fiber& fiber) {
 // -- Waiting -----------------------------------------------------------------------------------------
 
 Error Scheduler::pending_error(Fiber& fiber) {
-    if (fiber.cancelled_) return std::errc::operation_canceled;
+    if (fiber.cancelled_) {
+        // One that tries again and again must not keep the others from running.
+        if (++fiber.operations_ >= operations_per_slice) requeue(fiber);
+        return std::errc::operation_canceled;
+    }
     if (!fiber.interrupted_) return {};
     fiber.interrupted_ = false;
     return std::errc::interrupted;
@@ -196,10 +201,8 @@ Error Scheduler::join(Fiber& fiber, Deadline deadline) {
 
 Error Scheduler::checkpoint() {
     Fiber& fiber = *running_;
-    Error error = pending_error(fiber);
-    if (++fiber.operations_ < operations_per_slice) return error;
-    requeue(fiber);
-    return error ? error : pending_error(fiber);
+    if (Error error = pending_error(fiber)) return error;
+    return ++fiber.operations_ < operations_per_slice ? Error() : yield();
 }
 
 // -- Waking ------------------------------------------------------------------------------------------

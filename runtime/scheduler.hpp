@@ -68,8 +68,9 @@ public:
         if (fiber.id_ == 0) fiber.id_ = ++last_id_;
     }
 
-    // Gives `fiber` a stack and queues it. Errors: ENOMEM (stacks, guard pages).
-    Error start(Fiber& fiber);
+    // Gives `fiber` a stack and queues it; the stack is one of `stacks`, if given, which must outlive
+    // the fiber. Errors: ENOMEM (stacks, guard pages).
+    Error start(Fiber& fiber, StackPool* stacks = nullptr);
 
     // The same, but the new fiber runs at once until it first waits; then the caller goes on. Outside a
     // fiber it is only queued. Does not count as a wait.
@@ -169,7 +170,7 @@ private:
         std::uint32_t generation = 0;  // an event of an earlier owner of the number is recognised by it
     };
 
-    Error prepare(Fiber& fiber);
+    Error prepare(Fiber& fiber, StackPool& stacks);
     void resume(Fiber& fiber);
     void leave(Fiber& fiber);
     [[noreturn]] static void enter(Fiber& fiber, void* dispatcher);

@@ -193,6 +193,7 @@ ssize_t Socket::receive_into_place(int fd, std::size_t size, int flags) {
         auto count = static_cast<std::size_t>(n);
         if (count > 0 && count < size && flags == 0 && drains()) descriptor_.drained(Direction::read);
         received_.commit(std::min(count, size));
+        if (received_from_.size() == 0) received_from_ = {};  // the kernel left the last sender there
         has_received_ = true;
     } else {
         received_.release_if_empty();
@@ -203,9 +204,11 @@ ssize_t Socket::receive_into_place(int fd, std::size_t size, int flags) {
 
 Result<std::string_view> Socket::receive(std::size_t size, int flags, Address* from,
                                          Deadline deadline) {
-    Result<std::size_t> n = descriptor_.retry(
-        Direction::read, deadline, [&](int fd) { return receive_into_place(fd, size, flags); });
-    if (!n) return n.error();
+    if (!has_received_) {
+        Result<std::size_t> n = descriptor_.retry(
+            Direction::read, deadline, [&](int fd) { return receive_into_place(fd, size, flags); });
+        if (!n) return n.error();
+    }
     if (from != nullptr) *from = received_from_;
     return received_.view();
 }

@@ -19,7 +19,7 @@
 
 namespace coir {
 
-class Socket : private Departure {
+class Socket final : private Departure {
 public:
     static constexpr std::size_t default_max_line = 1 << 20;
     static constexpr std::size_t gather_limit = 64 * 1024;

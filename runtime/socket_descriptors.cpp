@@ -12,9 +12,11 @@ namespace {
 
 constexpr std::size_t largest_message = 64 * 1024;
 
+// Room for what may come along with the descriptor (credentials, security labels): of too little room the
+// kernel gives the descriptor none.
 union Control {
     cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(int))];
+    char bytes[256];
 };
 
 // The first descriptor that came along, or -1. Others, which nobody asked for, are closed.
@@ -39,6 +41,8 @@ int take_descriptor(msghdr& message) {
 }  // namespace
 
 Error Socket::send_descriptor(int fd, std::string_view data, Deadline deadline) {
+    // TCP would send the data and drop the descriptor.
+    if (is_open() && family_ != AF_UNIX) return std::errc::operation_not_supported;
     Result<std::size_t> sent = descriptor_.retry(Direction::write, deadline, [&](int socket) {
         iovec part{const_cast<char*>(data.data()), data.size()};
         Control control{};
@@ -46,7 +50,7 @@ Error Socket::send_descriptor(int fd, std::string_view data, Deadline deadline) 
         message.msg_iov = &part;
         message.msg_iovlen = 1;
         message.msg_control = control.bytes;
-        message.msg_controllen = sizeof control.bytes;
+        message.msg_controllen = CMSG_SPACE(sizeof fd);
         cmsghdr* header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;

@@ -116,12 +116,12 @@ Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
         if (Error error = descriptor_.await(Direction::read, deadline)) return error;
         Result<std::span<char>> room = input_.reserve(std::clamp(wanted, smallest_read, largest_read));
         if (!room) return room.error();
-        ssize_t n = type_ == 0 ? ::read(fd(), room->data(), room->size())
-                               : ::recv(fd(), room->data(), room->size(), 0);
+        std::size_t most = std::min(room->size(), largest_read);  // a file would fill all of it at once
+        ssize_t n = type_ == 0 ? ::read(fd(), room->data(), most) : ::recv(fd(), room->data(), most, 0);
         if (n >= 0) {
             auto count = static_cast<std::size_t>(n);
             input_.commit(count);
-            if (count < room->size() && count > 0 && drains()) descriptor_.drained(Direction::read);
+            if (count < most && count > 0 && drains()) descriptor_.drained(Direction::read);
             return count;
         }
         Error error = last_errno();

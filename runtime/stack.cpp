@@ -20,7 +20,8 @@ namespace coir {
 
 namespace {
 
-constexpr unsigned stacks_per_slab = 64;
+constexpr unsigned most_per_slab = 64;
+constexpr std::size_t slab_bytes = 32 << 20;
 constexpr std::size_t warm_limit = 256;
 constexpr std::size_t kept_bytes = 32 * 1024;  // what a warm stack may keep committed
 constexpr unsigned trim_every = 16;            // one release in so many pays for a system call
@@ -45,8 +46,9 @@ Error guard_page(char* page) {
 
 struct StackSlab : ListHook<FreeSlabTag> {
     char* memory = nullptr;
-    std::uint64_t free = ~std::uint64_t{0};  // bit i: stack i can be cut
-    std::uint64_t guarded = 0;               // bit i: stack i has its guard page
+    std::uint64_t all = 0;      // a bit for each stack
+    std::uint64_t free = 0;     // bit i: stack i can be cut
+    std::uint64_t guarded = 0;  // bit i: stack i has its guard page
 };
 
 bool Stack::guards(const void* address) const {
@@ -56,16 +58,17 @@ bool Stack::guards(const void* address) const {
 
 StackPool::StackPool(std::size_t size) {
     std::size_t page = page_size();
-    // A slab of the largest stacks fits no address space, so allocate() fails; nothing overflows.
-    size = std::clamp(size, smallest_size, SIZE_MAX / 2 / stacks_per_slab);
+    // The largest stack fits no address space, so allocate() fails; nothing overflows.
+    size = std::clamp(size, smallest_size, SIZE_MAX / 2);
     stride_ = (size + page - 1) / page * page;
+    per_slab_ = static_cast<unsigned>(std::clamp<std::size_t>(slab_bytes / stride_, 1, most_per_slab));
     warm_.reserve(warm_limit);
 }
 
 StackPool::~StackPool() {
     for (Stack stack : warm_) give_back(stack);
     with_free_.for_each([this](StackSlab& slab) {
-        if (~slab.free == 0) unmap(&slab);
+        if (slab.free == slab.all) unmap(&slab);
     });
 }
 
@@ -114,7 +117,7 @@ Result<Stack> StackPool::cut() {
 Error StackPool::add_slab() {
     StackSlab* slab = new (std::nothrow) StackSlab;
     if (slab == nullptr) return std::errc::not_enough_memory;
-    std::size_t size = stride_ * stacks_per_slab;
+    std::size_t size = stride_ * per_slab_;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
     void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (memory == MAP_FAILED) {
@@ -125,6 +128,7 @@ Error StackPool::add_slab() {
     ::madvise(memory, size, MADV_NOHUGEPAGE);  // a huge page would commit what no fiber has touched
 #endif
     slab->memory = static_cast<char*>(memory);
+    slab->all = slab->free = ~std::uint64_t{0} >> (most_per_slab - per_slab_);
     with_free_.push_back(*slab);
     ++slabs_;
     return {};
@@ -138,7 +142,7 @@ void StackPool::give_back(Stack stack) {
     auto index = static_cast<std::size_t>(stack.bottom - page_size() - slab->memory) / stride_;
     slab->free |= std::uint64_t{1} << index;
     slab->unlink();
-    if (~slab->free == 0 && !with_free_.empty()) {
+    if (slab->free == slab->all && !with_free_.empty()) {
         unmap(slab);
     } else {
         with_free_.push_front(*slab);
@@ -147,7 +151,7 @@ void StackPool::give_back(Stack stack) {
 
 void StackPool::unmap(StackSlab* slab) {
     slab->unlink();
-    ::munmap(slab->memory, stride_ * stacks_per_slab);
+    ::munmap(slab->memory, stride_ * per_slab_);
     delete slab;
     --slabs_;
 }

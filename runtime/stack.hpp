@@ -1,6 +1,6 @@
 // stack.hpp: C stacks for fibers, each with a guard page below it.
 //
-// Stacks are cut from slabs of 64 and reserved in full, but the kernel commits a page only when it is
+// Stacks are cut from slabs of up to 64 and reserved in full, but the kernel commits a page only when it is
 // touched. A stack that comes back stays warm for the next fiber, up to a bound; beyond it the pages are
 // given back at once, and a slab none of whose stacks is in use is unmapped. The pool knows no fibers.
 // One thread only.
@@ -55,6 +55,7 @@ private:
     void unmap(StackSlab* slab);
 
     std::size_t stride_;
+    unsigned per_slab_;
     std::size_t in_use_ = 0;
     std::size_t slabs_ = 0;
     unsigned releases_ = 0;
