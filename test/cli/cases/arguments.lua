@@ -1,0 +1,28 @@
+-- The table `arg` and the `...` of the script.
+return {
+  { "no arguments", [[lua args.lua]] },
+  { "arguments with blanks, empty and dashed", [[lua args.lua a 'b c' '' -x -- -]] },
+  { "options stand at negative indices", [[lua -e 'x = 1' -l string -W -- args.lua a]] },
+  { "without a script the program is at 0", [[lua -e 'for i = -5, 5 do print(i, arg[i]) end']] },
+  { "-e sees the script's arguments", [[lua -e 'print(arg[0], arg[1], ...)' args.lua a]] },
+  { "stdin as - is at 0", [[cat args.lua | lua - a b]] },
+  { "stdin without a word", [[lua < args.lua]] },
+  { "LUA_INIT sees arg", [[LUA_INIT='print(#arg, arg[0], arg[-1], ...)' lua args.lua a b]] },
+  { "the main chunk's arguments come from arg", [[lua -e 'arg = { "x", nil, "z" }' args.lua a b]] },
+  { "arguments added to arg", [[lua -e 'arg[#arg + 1] = "added"' args.lua a]] },
+  { "arguments that are no strings", [[lua -e 'arg = { 1, true, print == nil }' args.lua a]] },
+  { "arg that is nil", [[lua -e 'arg = nil' args.lua a]] },
+  { "arg that is a number", [[lua -e 'arg = 1' args.lua a]] },
+  { "arg that is nil before a missing script", [[lua -e 'arg = nil' missing.lua]] },
+  { "arg with its own length",
+    [[lua -e 'arg = setmetatable({ "x" }, { __len = function() return 3 end })' -e 'a = arg' - ]],
+    stdin = [[print(select("#", ...), ...)]] },
+  { "arg with a length that raises",
+    [[lua -e 'arg = setmetatable({}, { __len = function() error("length") end })' args.lua]] },
+  { "more arguments than the stack holds",
+    [[lua -e 'arg = setmetatable({}, { __len = function() return 10000000 end })' args.lua]] },
+  { "five thousand arguments",
+    [[lua -e 'n =
+      #arg' - $(seq 5000)]], stdin = [[print(n, select("#", ...), (select(4999, ...)))]] },
+  { "bytes above 127 in arguments", [[lua args.lua 'ä' "$(printf '\377\376')"]] },
+}

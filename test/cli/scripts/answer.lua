@@ -1,0 +1,3 @@
+local name, path = ...
+print("loading " .. name .. " from " .. path)
+return { value = 42 }

@@ -1,0 +1,5 @@
+print("circular", ...)
+if select("#", ...) == 2 then
+  print(pcall(require, "circular"))
+end
+return { "circular" }

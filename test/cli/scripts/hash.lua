@@ -1,0 +1,2 @@
+# a first line of another kind
+print("second line")

@@ -1,0 +1,2 @@
+print("café", #"café")
+local café = 1

@@ -1,0 +1,16 @@
+print(7 // 2, -7 // 2, 7 // -2, 7.0 // 2, -7 % 3, 7 % -3, 5.5 % -2, 1 // 0.0, 0 / 0 ~= 0 / 0)
+print(math.maxinteger + 1 == math.mininteger, math.mininteger // -1, math.ult(1, -1))
+print(1e15, 1e16, 2^53, 2^63, 1e100, 0.1, -0.0, 1/0, 3.0, 100 // 1e-320)
+print(string.format("%a %a %A", 0.5, 1/3, -1e10))
+print(string.format("%5.1f|%-8d|%+d|%x", 2.25, 3, 4, 255))
+print(string.format("%q %q %q", "a\n\0001\r\"\\", 1/3, math.mininteger))
+print(0x10, 0xA.8p1, 1e2, "0x10" + 0, "1e1" * 1, 10 .. 20)
+print(3 | 0, 5 & 6, 5 ~ 6, ~0, 1 << 63, 1 << 64, -1 >> 60)
+print(math.tointeger(3.0), math.tointeger("8"), tonumber("z", 36), tonumber("1e"), tonumber(" 10 "))
+print(math.type(1), math.type(1.0), math.type("1"), 1 == 1.0)
+print(math.fmod(-7, 3), math.abs(math.mininteger))
+math.randomseed(42)
+print(math.random(100), math.random(100), math.random(), math.random(0))
+for i = math.maxinteger - 1, math.maxinteger do io.write(i, " ") end
+for x = 1, 0, -0.25 do io.write(x, " ") end
+print(pcall(function() for _ = 1, 10, 0 do end end))

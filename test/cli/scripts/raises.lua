@@ -1,0 +1,2 @@
+local config = nil
+return config.value

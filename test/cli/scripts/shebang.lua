@@ -1,0 +1,3 @@
+#!/usr/bin/env lua
+print("from a shebang", ...)
+error("line 3")

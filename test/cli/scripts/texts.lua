@@ -1,0 +1,16 @@
+print(utf8.char(72, 228, 8364, 0x1F600), utf8.len("häß"))
+print(utf8.len("\xff"), utf8.codepoint("€", 1))
+for position, code in utf8.codes("aé€") do io.write(position, ":", code, " ") end
+print(utf8.offset("aé€", 3), utf8.charpattern, pcall(utf8.codepoint, "\xff"))
+print(("x"):rep(3, ","), ("hello"):find("l+"), ("key = value"):match("^(%w+)%s*=%s*(%w+)$"))
+print(("abc"):gsub("%w", "%0%0"), ("abc"):gsub("", "-"), ("hello world"):gsub("o", { o = "0" }, 1))
+print(("%d"):rep(2), ("abc"):byte(1, -1), #string.pack(">I4z", 1, "x"), string.unpack("<h", "\1\2"))
+print(("a,b,,c"):find(",", 1, true), ("THE (quick) fox"):find("%((%a+)%)"), ("\0a\0"):len())
+print(table.concat({ 1, 2, 3 }, "-"), select(-1, 1, 2, 3), table.unpack({ 1, 2, nil, 4 }, 1, 4))
+local t = { 5, 2, 8, 1 }
+table.sort(t, function(a, b) return a > b end)
+print(table.concat(t, " "), table.concat(table.move({ 1, 2, 3 }, 1, 3, 2), " "), next({}), #t)
+print(os.date("!%Y-%m-%d %H:%M:%S %a %b %p", 86400))
+print(os.time { year = 2020, month = 1, day = 1, hour = 12 })
+print(os.setlocale(), os.setlocale("C"), os.setlocale("no such locale"), ("É"):upper() == "É")
+print(tostring(print):match("^%a+"), tostring(nil), tostring(1e300))
