@@ -121,8 +121,19 @@ bool is_cancelled(lua_State* L, int index) {
 // errno is set last: Lua allocates on the way, which may change it.
 static int finish_failure(lua_State* L, Error error) {
     lua_pushinteger(L, error.code());
-    errno = error.code();
+    set_errno(L, error.code());
     return 3;
+}
+
+int get_errno(lua_State* L) {
+    int code = errno;
+    LuaFiber* fiber = running_fiber(L);
+    return code == 0 && fiber != nullptr ? fiber->last_errno : code;
+}
+
+void set_errno(lua_State* L, int code) {
+    if (LuaFiber* fiber = running_fiber(L)) fiber->last_errno = code;
+    errno = code;
 }
 
 void push_error_text(lua_State* L, Error error) { lua_pushstring(L, std::strerror(error.code())); }

@@ -81,6 +81,11 @@ int push_failure(lua_State* L, Error error, const char* format, ...);
 // The same with `false` first.
 int push_refusal(lua_State* L, Error error);
 
+// errno() of the running fiber is C's errno, and what coir set last where newer versions of Lua's io
+// functions have cleared that.
+int get_errno(lua_State* L);
+void set_errno(lua_State* L, int code);
+
 void push_error_text(lua_State* L, Error error);
 
 // -- Modules ---------------------------------------------------------------------------------------------

@@ -17,14 +17,14 @@ int check_errno(lua_State* L, int index) {
 
 // errno() -> the calling fiber's last error; errno(n) sets it and returns the previous one
 int module_call(lua_State* L) {
-    int previous = errno;
-    if (lua_gettop(L) > 1) errno = check_errno(L, 2);
+    int previous = get_errno(L);
+    if (lua_gettop(L) > 1) set_errno(L, check_errno(L, 2));
     lua_pushinteger(L, previous);
     return 1;
 }
 
 int module_strerror(lua_State* L) {
-    int code = errno;
+    int code = get_errno(L);
     if (lua_gettop(L) > 0) code = check_errno(L, 1);
     push_error_text(L, Error(code));
     return 1;

@@ -22,6 +22,7 @@ public:
     lua_State* thread;            // runs the body; holds the results once the fiber is dead
     lua_State* waiter = nullptr;  // the Lua thread that waits or waited last: a coroutine's, perhaps
     int arguments = 0;
+    int last_errno = 0;           // what coir set errno() to
     int module_errno = 0;         // the last failure of a function of the socket module in this fiber
     int created_line = -1;
     Duration ran_before{};        // ran() when fiber.top() was called last

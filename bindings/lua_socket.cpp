@@ -270,7 +270,7 @@ int refuse(lua_State* L, LuaSocket& s, Error error, std::string_view about) {
     push_error_text(L, error);
     lua_concat(L, 3);
     lua_pushinteger(L, error.code());
-    errno = error.code();
+    set_errno(L, error.code());
     return 3;
 }
 

@@ -88,8 +88,8 @@ int socket_tostring(lua_State* L) {
 int socket_sysconnect(lua_State* L) {
     LuaSocket& s = check_socket(L);
     Deadline deadline = send_deadline(L, s, 4);
-    AddressArguments about = describe_address(L, 2, 3);
     Result<Address> address = to_address(L, s, 2, 3);
+    AddressArguments about = describe_address(L, 2, 3);  // makes text of numbers
     if (!address) return refuse(L, s, address.error(), about.view());
     begin_operation(L, deadline);
     Error error = s.socket.connect(*address, deadline);
@@ -100,8 +100,8 @@ int socket_sysconnect(lua_State* L) {
 
 int socket_bind(lua_State* L) {
     LuaSocket& s = check_socket(L);
-    AddressArguments about = describe_address(L, 2, 3);
     Result<Address> address = to_address(L, s, 2, 3);
+    AddressArguments about = describe_address(L, 2, 3);  // makes text of numbers
     Error error = address ? s.socket.bind(*address) : address.error();
     if (error) return refuse(L, s, error, about.view());
     lua_pushboolean(L, true);
@@ -248,11 +248,15 @@ int receive(lua_State* L, bool with_sender) {
     Tail tail = to_tail(L, s, 3);
     Deadline deadline = receive_deadline(L, s, tail.timeout);
     if (!tail.flags) return fail(L, s, tail.flags.error());
-    bool nothing = size == 0 && !lua_isnoneornil(L, 2);
     begin_operation(L, deadline);
+    bool nothing = size == 0 && !lua_isnoneornil(L, 2);
+    if (nothing && (s.socket.type() == SOCK_STREAM || s.socket.type() == 0)) {
+        lua_pushliteral(L, "");
+        return 1;
+    }
     Address from;
     Result<std::string_view> data = s.socket.receive(nothing ? 1 : size, *tail.flags, &from, deadline);
-    if (data && nothing) *data = {};
+    if (data && nothing) *data = {};  // the datagram is taken all the same
     int results = push_received(L, s, data);
     if (!data || !with_sender) return results;
     if (from.size() == 0) {

@@ -57,7 +57,7 @@ std::size_t check_limit(lua_State* L, int index) {
     return static_cast<std::size_t>(limit);
 }
 
-// {chunk =, size =, delimiter =, line =}; a plain list is taken for delimiters.
+// {chunk =, size =, delimiter =, line =}
 void take_read_table(lua_State* L, int index, ReadArguments& arguments) {
     for (const char* name : {"chunk", "size"}) {
         if (lua_getfield(L, index, name) != LUA_TNIL) arguments.request.limit = check_limit(L, -1);
@@ -89,7 +89,11 @@ void take_read_arguments(lua_State* L, ReadArguments& arguments) {
 void take_readline_arguments(lua_State* L, ReadArguments& arguments) {
     static const char usage[] = "Usage: s:readline([limit], [eol | {eol, …}], [timeout])";
     int index = 2;
-    if (lua_type(L, index) == LUA_TNUMBER) arguments.request.limit = check_limit(L, index++);
+    if (lua_type(L, index) == LUA_TNUMBER) {
+        arguments.request.limit = check_limit(L, index++);
+    } else if (lua_isnil(L, index) && !lua_isnoneornil(L, index + 1)) {
+        ++index;
+    }
     int kind = lua_type(L, index);
     if (kind == LUA_TSTRING || kind == LUA_TTABLE) {
         take_delimiters(L, index++, arguments, usage);
