@@ -39,8 +39,12 @@ Error Buffer::put_back(std::string_view bytes) {
 }
 
 void Buffer::release_if_empty() {
-    if (!empty()) return;
-    std::free(memory_);
+    if (!empty() || memory_ == nullptr) return;
+    if (capacity_ == BlockPool::block_size) {
+        blocks_.give_back(memory_);
+    } else {
+        std::free(memory_);
+    }
     memory_ = nullptr;
     capacity_ = begin_ = end_ = 0;
 }
@@ -52,15 +56,21 @@ Error Buffer::grow(std::size_t front, std::size_t back) {
     if (front + back > SIZE_MAX / 4 - used) return std::errc::not_enough_memory;
     std::size_t needed = front + used + back;
     if (needed > capacity_ || used > capacity_ / 2) {
-        std::size_t capacity = std::max(needed, capacity_ * 2);
-        void* memory = std::realloc(memory_, capacity);
-        if (memory == nullptr) return std::errc::not_enough_memory;
-        memory_ = static_cast<char*>(memory);
-        capacity_ = capacity;
+        if (Error error = enlarge(needed)) return error;
     }
     std::memmove(memory_ + front, memory_ + begin_, used);
     begin_ = front;
     end_ = front + used;
+    return {};
+}
+
+Error Buffer::enlarge(std::size_t needed) {
+    std::size_t capacity = std::max({needed, capacity_ * 2, BlockPool::block_size});
+    bool pooled = memory_ == nullptr && capacity == BlockPool::block_size;
+    void* memory = pooled ? blocks_.take() : std::realloc(memory_, capacity);
+    if (memory == nullptr) return std::errc::not_enough_memory;
+    memory_ = static_cast<char*>(memory);
+    capacity_ = capacity;
     return {};
 }
 

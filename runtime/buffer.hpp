@@ -8,13 +8,15 @@
 #include <span>
 #include <string_view>
 
+#include "runtime/block_pool.hpp"
 #include "runtime/error.hpp"
 
 namespace coir {
 
 class Buffer {
 public:
-    Buffer() = default;
+    // The first block comes from `blocks`, which must outlive the buffer.
+    explicit Buffer(BlockPool& blocks) : blocks_(blocks) {}
     ~Buffer();
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
@@ -36,7 +38,9 @@ public:
 
 private:
     Error grow(std::size_t front, std::size_t back);
+    Error enlarge(std::size_t needed);
 
+    BlockPool& blocks_;
     char* memory_ = nullptr;
     std::size_t capacity_ = 0;
     std::size_t begin_ = 0;

@@ -18,6 +18,7 @@
 #include <new>
 #include <vector>
 
+#include "runtime/block_pool.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/error.hpp"
 #include "runtime/fiber.hpp"
@@ -154,6 +155,7 @@ public:
     template <class Visit>
     void for_each_fiber(Visit visit) { alive_.for_each(visit); }
     StackPool& stacks() { return stacks_; }
+    BlockPool& blocks() { return blocks_; }  // for the buffers of this thread
 
     // -- Descriptors (floor 4) -----------------------------------------------------------------------
 
@@ -183,6 +185,7 @@ private:
     void requeue(Fiber& fiber);
 
     StackPool stacks_;
+    BlockPool blocks_;
     Poller poller_;
     TimerQueue timers_;
     List<Fiber, PlaceTag> ready_;

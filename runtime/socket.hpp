@@ -24,7 +24,11 @@ public:
     static constexpr std::size_t default_max_line = 1 << 20;
     static constexpr std::size_t gather_limit = 64 * 1024;
 
-    explicit Socket(Scheduler& scheduler) : descriptor_(scheduler) {}
+    explicit Socket(Scheduler& scheduler)
+        : descriptor_(scheduler),
+          input_(scheduler.blocks()),
+          output_(scheduler.blocks()),
+          received_(scheduler.blocks()) {}
     ~Socket();
 
     // -- Life ----------------------------------------------------------------------------------------

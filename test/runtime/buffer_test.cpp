@@ -20,7 +20,8 @@ std::size_t search(std::string_view bytes, std::vector<std::string_view> delimit
 }  // namespace
 
 TEST_CASE("a new buffer is empty") {
-    Buffer buffer;
+    BlockPool blocks;
+    Buffer buffer(blocks);
     CHECK(buffer.empty());
     CHECK(buffer.size() == 0);
     CHECK(buffer.view() == "");
@@ -33,7 +34,8 @@ TEST_CASE("a new buffer is empty") {
 }
 
 TEST_CASE("bytes leave a buffer in the order in which they entered") {
-    Buffer buffer;
+    BlockPool blocks;
+    Buffer buffer(blocks);
     CHECK(buffer.append("hello ") == Error());
     CHECK(buffer.append("world") == Error());
     CHECK(buffer.view() == "hello world");
@@ -46,7 +48,8 @@ TEST_CASE("bytes leave a buffer in the order in which they entered") {
 }
 
 TEST_CASE("a buffer holds any bytes, zeros too") {
-    Buffer buffer;
+    BlockPool blocks;
+    Buffer buffer(blocks);
     std::string bytes;
     for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<char>(i));
     CHECK(buffer.append(bytes) == Error());
@@ -54,7 +57,8 @@ TEST_CASE("a buffer holds any bytes, zeros too") {
 }
 
 TEST_CASE("what is put back comes before the rest, with and without room in front") {
-    Buffer buffer;
+    BlockPool blocks;
+    Buffer buffer(blocks);
     CHECK(buffer.put_back("b") == Error());
     CHECK(buffer.append("cdef") == Error());
     buffer.consume(2);
@@ -65,7 +69,8 @@ TEST_CASE("what is put back comes before the rest, with and without room in fron
 }
 
 TEST_CASE("only what is committed of the reserved room becomes part of the buffer") {
-    Buffer buffer;
+    BlockPool blocks;
+    Buffer buffer(blocks);
     Result<std::span<char>> room = buffer.reserve(100);
     REQUIRE(room);
     CHECK(room->size() >= 100);
@@ -76,7 +81,8 @@ TEST_CASE("only what is committed of the reserved room becomes part of the buffe
 }
 
 TEST_CASE("room that no memory can hold is ENOMEM and changes nothing") {
-    Buffer buffer;
+    BlockPool blocks;
+    Buffer buffer(blocks);
     for (std::size_t size : {SIZE_MAX, SIZE_MAX / 2, SIZE_MAX / 4, SIZE_MAX / 8}) {
         CHECK(buffer.reserve(size).error() == std::errc::not_enough_memory);
     }
@@ -90,7 +96,8 @@ TEST_CASE("room that no memory can hold is ENOMEM and changes nothing") {
 }
 
 TEST_CASE("a buffer that is never quite empty stays small") {
-    Buffer buffer;
+    BlockPool blocks;
+    Buffer buffer(blocks);
     std::string block(1000, 'x');
     for (std::size_t i = 0; i < scaled(100'000); ++i) {
         REQUIRE(buffer.append(block) == Error());
@@ -100,7 +107,8 @@ TEST_CASE("a buffer that is never quite empty stays small") {
 }
 
 TEST_CASE("an empty buffer gives its memory back, a full one keeps it") {
-    Buffer buffer;
+    BlockPool blocks;
+    Buffer buffer(blocks);
     CHECK(buffer.append("abc") == Error());
     buffer.release_if_empty();
     CHECK(buffer.view() == "abc");
@@ -113,7 +121,8 @@ TEST_CASE("an empty buffer gives its memory back, a full one keeps it") {
 
 TEST_CASE("a buffer agrees with a string over random operations") {
     std::mt19937 random(3);
-    Buffer buffer;
+    BlockPool blocks;
+    Buffer buffer(blocks);
     std::string model;
     for (std::size_t i = 0; i < scaled(50'000); ++i) {
         std::string bytes(random() % 50, static_cast<char>('a' + random() % 26));

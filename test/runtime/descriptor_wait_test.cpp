@@ -242,8 +242,7 @@ TEST_CASE("a foreign number that is closed and reused meanwhile does not confuse
 TEST_CASE("waiting for a foreign descriptor leaves no descriptor behind, however it ends") {
     Scheduler scheduler;
     ForeignPipe pipe;
-    int lowest = ::dup(0);
-    ::close(lowest);
+    int lowest = DescriptorLimit::lowest_free();
     auto cancelled = spawn(scheduler, [&] {
         CHECK(wait_foreign(scheduler, pipe.fds[0], readable, never).error() ==
               std::errc::operation_canceled);
@@ -254,7 +253,5 @@ TEST_CASE("waiting for a foreign descriptor leaves no descriptor behind, however
         scheduler.cancel(*cancelled);
         CHECK(scheduler.join(*cancelled) == Error());
     });
-    int after = ::dup(0);
-    ::close(after);
-    CHECK(after == lowest);
+    CHECK(DescriptorLimit::lowest_free() == lowest);
 }

@@ -247,6 +247,30 @@ inline void limit_address_space(std::size_t more) {
     ::setrlimit(RLIMIT_AS, &limit);
 }
 
+// While it lives, the process can open `spare` descriptors more. (The checks of a sanitizer need some
+// themselves, so little should be done meanwhile.)
+class DescriptorLimit {
+public:
+    explicit DescriptorLimit(rlim_t spare) {
+        ::getrlimit(RLIMIT_NOFILE, &old_);
+        rlimit tight{static_cast<rlim_t>(lowest_free()) + spare, old_.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &tight);
+    }
+    ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &old_); }
+    DescriptorLimit(const DescriptorLimit&) = delete;
+    DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+
+    // The number that the next descriptor gets; the same twice: none was left open in between.
+    static int lowest_free() {
+        int fd = ::dup(0);
+        ::close(fd);
+        return fd;
+    }
+
+private:
+    rlimit old_{};
+};
+
 inline bool exited_well(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 0; }
 
 // What malloc has given out.

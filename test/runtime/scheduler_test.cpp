@@ -232,11 +232,12 @@ TEST_CASE("a scheduler that goes cancels what is alive and lets it end") {
 
 TEST_CASE("a scheduler goes even though a fiber will not") {
     int status = in_child([] {
+        Task stubborn([] {});
         Scheduler scheduler;
         WaitList list("test");
-        Task stubborn([&] {
+        stubborn.work = [&] {
             for (;;) (void)scheduler.park(list);
-        });
+        };
         return scheduler.start(stubborn) || scheduler.run_once() ? 1 : 0;
     });
     CHECK(exited_well(status));
