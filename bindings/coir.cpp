@@ -49,11 +49,14 @@ bool await_input(void* context) {
 
 void code_begins(void*, lua_State*) { rearm_interrupt(); }
 
+bool ending(void*) { return asked_to_end(); }
+
 int main_fiber_body(lua_State* L) {
     InterpreterHooks hooks;
     hooks.context = program;
     hooks.await_input = await_input;
     hooks.code_begins = code_begins;
+    hooks.ending = ending;
     program->status = run_command_line(L, program->options, program->argc, program->argv, hooks);
     return 0;
 }

@@ -43,6 +43,9 @@ struct InterpreterHooks {
     // An interrupt belongs to that code in between, and to nobody otherwise.
     void (*code_begins)(void* context, lua_State* L) = nullptr;
     void (*code_ended)(void* context, lua_State* L) = nullptr;
+
+    // Whether the program has been asked to end: what the user's code raises then is not reported.
+    bool (*ending)(void* context) = nullptr;
 };
 
 Options parse_options(int argc, char** argv);

@@ -84,6 +84,8 @@ int take_signals(lua_State* L) {
     return 0;
 }
 
+bool asked_to_end() { return terminated != 0; }
+
 void die_by(int signal) {
     std::fflush(nullptr);
     ::signal(signal, SIG_DFL);

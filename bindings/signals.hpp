@@ -24,6 +24,9 @@ void rearm_interrupt();
 // Acts on what has arrived. Returns the signal that asks the program to end, or 0.
 int take_signals(lua_State* L);
 
+// Whether a SIGTERM has come.
+bool asked_to_end();
+
 // Ends the process by `signal`, as if it had never been caught.
 [[noreturn]] void die_by(int signal);
 
