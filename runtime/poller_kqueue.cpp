@@ -40,7 +40,7 @@ constexpr Duration longest_wait = std::chrono::hours(24);
 class Ledger {
 public:
     Error enter(int fd, std::uint64_t token);  // errors: EEXIST, ENOMEM
-    void leave(int fd);
+    void leave(int fd) { (void)enter(fd, nobody); }
     void suspect_all() { unchecked_ = 0; }
 
     // Looks at suspects until some are ready, and returns how many; 0: no suspects are left.
@@ -60,14 +60,9 @@ Error Ledger::enter(int fd, std::uint64_t token) {
     } catch (const std::bad_alloc&) {
         return std::errc::not_enough_memory;
     }
-    if (tokens_[index] != nobody) return std::errc::file_exists;
+    if (tokens_[index] != nobody && token != nobody) return std::errc::file_exists;
     tokens_[index] = token;
     return {};
-}
-
-void Ledger::leave(int fd) {
-    auto index = static_cast<std::size_t>(fd);
-    if (index < tokens_.size()) tokens_[index] = nobody;
 }
 
 std::size_t Ledger::check(Events& ready) {
@@ -84,11 +79,10 @@ std::size_t Ledger::check(Events& ready) {
         (void)::poll(entries.data(), unchecked_ - first, 0);
         for (std::size_t fd = first; fd < unchecked_; ++fd) {
             int bits = entries[fd - first].revents & ~POLLNVAL;
-            if (bits == 0) continue;
-            bool broken = (bits & (POLLHUP | POLLERR)) != 0;
-            bool readable = broken || (bits & (POLLIN | POLLRDHUP | POLLPRI)) != 0;
-            bool hangup = broken || (bits & (POLLRDHUP | POLLPRI)) != 0;
-            ready[count++] = {tokens_[fd], readable, broken || (bits & POLLOUT) != 0, hangup};
+            bool hangup = (bits & (POLLHUP | POLLERR | POLLRDHUP | POLLPRI)) != 0;
+            bool readable = hangup || (bits & POLLIN) != 0;
+            bool writable = (bits & (POLLHUP | POLLERR | POLLOUT)) != 0;
+            if (bits != 0) ready[count++] = {tokens_[fd], readable, writable, hangup};
         }
     }
     return count;

@@ -97,6 +97,7 @@ public:
 
     std::string_view buffered() const { return input_.view(); }
     void consume(std::size_t n);
+    // Puts bytes in front of what is buffered. Errors: ENOMEM, EBUSY while a fiber is inside fill().
     Error unread(std::string_view data);
     std::size_t max_line() const { return max_line_; }
     void set_max_line(std::size_t n) { max_line_ = n; }
