@@ -27,6 +27,7 @@ struct Home {
 };
 
 Home& home_of(lua_State* L);
+inline Scheduler& scheduler_of(lua_State* L) { return *home_of(L).scheduler; }
 
 // Prepares a fresh Lua state: must come before the first user thread exists. Raises for lack of memory.
 void open_home(lua_State* L, Scheduler& scheduler);

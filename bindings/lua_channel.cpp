@@ -28,8 +28,6 @@ struct Channel {
 };
 
 Channel& check_channel(lua_State* L) { return *static_cast<Channel*>(luaL_checkudata(L, 1, class_name)); }
-Scheduler& scheduler_of(lua_State* L) { return *home_of(L).scheduler; }
-
 Deadline check_wait(lua_State* L, int index) {
     if (!lua_isnoneornil(L, index) && luaL_checknumber(L, index) < 0) {
         luaL_argerror(L, index, "timeout is negative");

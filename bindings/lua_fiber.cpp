@@ -189,6 +189,18 @@ LuaFiber& check_fiber(lua_State* L, int index) {
     return *static_cast<LuaFiber*>(luaL_checkudata(L, index, "fiber"));
 }
 
+LuaFiber& check_running_fiber(lua_State* L) {
+    LuaFiber* fiber = running_fiber(L);
+    if (fiber == nullptr) luaL_error(L, "not inside a fiber");
+    return *fiber;
+}
+
+LuaFiber& check_living_fiber(lua_State* L, int index) {
+    LuaFiber& fiber = check_fiber(L, index);
+    if (fiber.dead()) luaL_error(L, "the fiber is dead");
+    return fiber;
+}
+
 void push_fiber(lua_State* L, const LuaFiber& fiber) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
     lua_rawgeti(L, -1, static_cast<lua_Integer>(fiber.id()));

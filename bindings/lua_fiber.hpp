@@ -51,8 +51,13 @@ private:
 // The Lua fiber that runs on L's scheduler, or nullptr.
 LuaFiber* running_fiber(lua_State* L);
 
+// The same; raises outside of one.
+LuaFiber& check_running_fiber(lua_State* L);
+
 // The handle at `index`; raises for anything else.
 LuaFiber& check_fiber(lua_State* L, int index);
+// The same; raises `the fiber is dead` when it is.
+LuaFiber& check_living_fiber(lua_State* L, int index);
 
 // Pushes a new, not yet started fiber that will call the function at `function` with the `arguments`
 // values above it (all popped from L).
@@ -64,6 +69,14 @@ LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L));
 
 // Pushes the handle of a living fiber.
 void push_fiber(lua_State* L, const LuaFiber& fiber);
+
+const char* status_text(const LuaFiber& fiber);  // "running", "suspended", "dead"
+void push_fiber_name(lua_State* L, const LuaFiber& fiber);
+
+// Each adds to the table on top of the stack: info() and traceback() of a handle; the functions of the
+// module that tell about fibers and time.
+void add_fiber_report_methods(lua_State* L);
+void add_fiber_reports(lua_State* L);
 
 // Pushes what a parked fiber waits for: "read fd 7 peer 127.0.0.1:5432, 1.8 s of 2.0 s".
 void push_waiting(lua_State* L, const LuaFiber& fiber);

@@ -1,6 +1,5 @@
 // lua_fiber_module.cpp: the Lua module coir.fiber, and the methods of a fiber's handle.
 #include <cstring>
-#include <ctime>
 
 #include "bindings/lua_fiber.hpp"
 #include "bindings/lua_sync.hpp"
@@ -10,20 +9,6 @@ namespace coir {
 namespace {
 
 constexpr std::size_t longest_name = 255;
-
-Scheduler& scheduler_of(lua_State* L) { return *home_of(L).scheduler; }
-
-LuaFiber& check_running(lua_State* L) {
-    LuaFiber* fiber = running_fiber(L);
-    if (fiber == nullptr) luaL_error(L, "not inside a fiber");
-    return *fiber;
-}
-
-LuaFiber& check_alive(lua_State* L, int index) {
-    LuaFiber& fiber = check_fiber(L, index);
-    if (fiber.dead()) luaL_error(L, "the fiber is dead");
-    return fiber;
-}
 
 // Pushes the handle of the living fiber with this id, or nil.
 LuaFiber* push_found(lua_State* L, lua_Integer id) {
@@ -39,7 +24,7 @@ LuaFiber* push_found(lua_State* L, lua_Integer id) {
 
 // The fiber that argument `index` says, by handle or by id.
 LuaFiber& check_fiber_or_id(lua_State* L, int index) {
-    if (lua_type(L, index) != LUA_TNUMBER) return check_alive(L, index);
+    if (lua_type(L, index) != LUA_TNUMBER) return check_living_fiber(L, index);
     LuaFiber* fiber = push_found(L, luaL_checkinteger(L, index));
     if (fiber == nullptr) luaL_error(L, "the fiber is dead");
     lua_replace(L, index);
@@ -47,7 +32,7 @@ LuaFiber& check_fiber_or_id(lua_State* L, int index) {
 }
 
 LuaFiber& opt_fiber(lua_State* L, int index) {
-    return lua_isnoneornil(L, index) ? check_running(L) : check_fiber(L, index);
+    return lua_isnoneornil(L, index) ? check_running_fiber(L) : check_fiber(L, index);
 }
 
 // -- Starting ----------------------------------------------------------------------------------------
@@ -130,12 +115,12 @@ int fiber_cancel(lua_State* L) {
 
 int fiber_testcancel(lua_State* L) {
     luaL_argcheck(L, lua_gettop(L) == 0, 1, "no argument expected");
-    if (check_running(L).cancelled()) raise_cancelled(L);
+    if (check_running_fiber(L).cancelled()) raise_cancelled(L);
     return 0;
 }
 
 int handle_testcancel(lua_State* L) {
-    if (check_alive(L, 1).cancelled()) raise_cancelled(L);
+    if (check_living_fiber(L, 1).cancelled()) raise_cancelled(L);
     return 0;
 }
 
@@ -156,7 +141,7 @@ int fiber_wakeup(lua_State* L) {
 // -- Looking -----------------------------------------------------------------------------------------
 
 int fiber_self(lua_State* L) {
-    push_fiber(L, check_running(L));
+    push_fiber(L, check_running_fiber(L));
     return 1;
 }
 
@@ -170,11 +155,6 @@ int fiber_find(lua_State* L) {
     return 1;
 }
 
-const char* status_text(const LuaFiber& fiber) {
-    if (fiber.dead()) return "dead";
-    return fiber.state() == Fiber::State::running ? "running" : "suspended";
-}
-
 int fiber_status(lua_State* L) {
     lua_pushstring(L, status_text(opt_fiber(L, 1)));
     return 1;
@@ -186,29 +166,21 @@ int fiber_csw(lua_State* L) {
 }
 
 int fiber_set_joinable(lua_State* L) {
-    LuaFiber& fiber = check_alive(L, 1);
+    LuaFiber& fiber = check_living_fiber(L, 1);
     luaL_checktype(L, 2, LUA_TBOOLEAN);
     fiber.joinable = lua_toboolean(L, 2) != 0;
     return 0;
 }
 
-void push_name(lua_State* L, const LuaFiber& fiber) {
-    if (fiber.named) {
-        push_view(L, fiber.name());
-    } else {
-        lua_pushliteral(L, "lua");
-    }
-}
-
 // name([fiber][, new[, {truncate = true}]])
 int fiber_name(lua_State* L) {
     if (!lua_isuserdata(L, 1)) {
-        push_fiber(L, check_running(L));
+        push_fiber(L, check_running_fiber(L));
         lua_insert(L, 1);
     }
-    LuaFiber& fiber = check_alive(L, 1);
+    LuaFiber& fiber = check_living_fiber(L, 1);
     if (lua_isnoneornil(L, 2)) {
-        push_name(L, fiber);
+        push_fiber_name(L, fiber);
         return 1;
     }
     std::string_view name = check_string(L, 2);
@@ -220,165 +192,6 @@ int fiber_name(lua_State* L) {
     bool done = fiber.try_set_name(name);
     if (!done) luaL_error(L, "not enough memory");
     return 0;
-}
-
-// -- Reports -----------------------------------------------------------------------------------------
-
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
-// Pushes one row of info() for the fiber whose handle is at `handle`.
-void push_info(lua_State* L, LuaFiber& fiber, int handle, bool backtrace) {
-    lua_createtable(L, 0, 10);
-    push_name(L, fiber);
-    lua_setfield(L, -2, "name");
-    lua_pushinteger(L, static_cast<lua_Integer>(fiber.id()));
-    lua_setfield(L, -2, "fid");
-    lua_pushinteger(L, static_cast<lua_Integer>(fiber.switches()));
-    lua_setfield(L, -2, "csw");
-    lua_pushnumber(L, seconds(fiber.ran()));
-    lua_setfield(L, -2, "time");
-    lua_pushstring(L, status_text(fiber));
-    lua_setfield(L, -2, "status");
-    lua_createtable(L, 0, 2);
-    lua_pushinteger(L, static_cast<lua_Integer>(fiber.stack_used()));
-    lua_setfield(L, -2, "used");
-    lua_pushinteger(L, static_cast<lua_Integer>(fiber.stack().size));
-    lua_setfield(L, -2, "total");
-    lua_setfield(L, -2, "memory");
-    if (fiber.created_line >= 0) {
-        lua_pushfstring(L, "%s:%d", fiber.created_source, fiber.created_line);
-        lua_setfield(L, -2, "created");
-    }
-    if (fiber.waiting_on() != nullptr) {
-        push_waiting(L, fiber);
-        lua_setfield(L, -2, "waiting");
-    }
-    if (backtrace) {
-        push_traceback(L, fiber, handle);
-        lua_setfield(L, -2, "backtrace");
-    }
-}
-
-bool wants_backtrace(lua_State* L, int index) {
-    if (!lua_istable(L, index)) return false;
-    lua_getfield(L, index, "bt");
-    lua_getfield(L, index, "backtrace");
-    bool wanted = lua_toboolean(L, -1) != 0 || lua_toboolean(L, -2) != 0;
-    lua_pop(L, 2);
-    return wanted;
-}
-
-int fiber_info(lua_State* L) {
-    bool backtrace = wants_backtrace(L, 1);
-    lua_newtable(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
-    lua_pushnil(L);
-    while (lua_next(L, -2) != 0) {
-        auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, -1));
-        if (!fiber.dead()) {
-            push_info(L, fiber, lua_gettop(L), backtrace);
-            lua_rawseti(L, -5, lua_tointeger(L, -3));
-        }
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-    return 1;
-}
-
-int fiber_own_info(lua_State* L) {
-    LuaFiber& fiber = check_alive(L, 1);
-    push_info(L, fiber, 1, wants_backtrace(L, 2));
-    return 1;
-}
-
-int fiber_traceback(lua_State* L) {
-    if (lua_isnoneornil(L, 1)) {
-        lua_settop(L, 0);
-        push_fiber(L, check_running(L));
-    }
-    push_traceback(L, check_fiber(L, 1), 1);
-    return 1;
-}
-
-// -- Who uses the processor ---------------------------------------------------------------------------
-
-int fiber_top_enable(lua_State* L) {
-    Home& home = home_of(L);
-    if (!home.scheduler->accounting()) home.top_since = home.top_before = Clock::now();
-    home.scheduler->set_accounting(true);
-    return 0;
-}
-
-int fiber_top_disable(lua_State* L) {
-    scheduler_of(L).set_accounting(false);
-    return 0;
-}
-
-double percent(Duration part, Duration whole) {
-    return whole.count() <= 0 ? 0 : 100 * seconds(part) / seconds(whole);
-}
-
-// Pushes {instant =, average =, time =}.
-void push_usage(lua_State* L, LuaFiber& fiber, Deadline now) {
-    Home& home = home_of(L);
-    const struct { const char* name; double value; } fields[] = {
-        {"instant", percent(fiber.ran() - fiber.ran_before, now - home.top_before)},
-        {"average", percent(fiber.ran(), now - home.top_since)},
-        {"time", seconds(fiber.ran())}};
-    lua_createtable(L, 0, 3);
-    for (auto [name, value] : fields) {
-        lua_pushnumber(L, value);
-        lua_setfield(L, -2, name);
-    }
-    fiber.ran_before = fiber.ran();
-}
-
-// top() -> {cpu = {["id/name"] = {instant =, average =, time =}}, cpu_misses = 0}: percent of the time
-// since the last call and since top_enable(), and seconds.
-int fiber_top(lua_State* L) {
-    Home& home = home_of(L);
-    if (!home.scheduler->accounting()) luaL_error(L, "fiber.top() is disabled. Enable it with fiber.top_enable() first");
-    Deadline now = Clock::now();
-    lua_createtable(L, 0, 2);
-    lua_pushinteger(L, 0);
-    lua_setfield(L, -2, "cpu_misses");
-    lua_newtable(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home.fibers);
-    lua_pushnil(L);
-    while (lua_next(L, -2) != 0) {
-        auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, -1));
-        lua_pushfstring(L, "%I/", static_cast<LUAI_UACINT>(fiber.id()));
-        push_name(L, fiber);
-        lua_concat(L, 2);
-        push_usage(L, fiber, now);
-        lua_rawset(L, -6);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-    lua_setfield(L, -2, "cpu");
-    home.top_before = now;
-    return 1;
-}
-
-// -- Clocks ------------------------------------------------------------------------------------------
-
-template <clockid_t id>
-lua_Integer nanoseconds() {
-    timespec now;
-    ::clock_gettime(id, &now);
-    return lua_Integer{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-template <clockid_t id>
-int clock_seconds(lua_State* L) {
-    lua_pushnumber(L, static_cast<double>(nanoseconds<id>()) / 1e9);
-    return 1;
-}
-
-template <clockid_t id>
-int clock_microseconds(lua_State* L) {
-    lua_pushinteger(L, nanoseconds<id>() / 1000);
-    return 1;
 }
 
 // -- The handle --------------------------------------------------------------------------------------
@@ -393,7 +206,7 @@ int handle_tostring(lua_State* L) {
 // Methods come from the table that is the upvalue; `storage` is made on demand.
 int handle_index(lua_State* L) {
     if (lua_type(L, 2) == LUA_TSTRING && std::strcmp(lua_tostring(L, 2), "storage") == 0) {
-        check_alive(L, 1);
+        check_living_fiber(L, 1);
         if (lua_getiuservalue(L, 1, LuaFiber::storage_value) == LUA_TTABLE) return 1;
         lua_newtable(L);
         lua_pushvalue(L, -1);
@@ -422,9 +235,7 @@ const luaL_Reg methods[] = {{"id", fiber_id},
                             {"join", fiber_join},
                             {"set_joinable", fiber_set_joinable},
                             {"testcancel", handle_testcancel},
-                            {"info", fiber_own_info},
                             {"csw", fiber_csw},
-                            {"traceback", fiber_traceback},
                             {nullptr, nullptr}};
 
 const luaL_Reg functions[] = {{"create", fiber_create},
@@ -445,15 +256,6 @@ const luaL_Reg functions[] = {{"create", fiber_create},
                               {"wakeup", fiber_wakeup},
                               {"join", fiber_join},
                               {"set_joinable", fiber_set_joinable},
-                              {"info", fiber_info},
-                              {"traceback", fiber_traceback},
-                              {"top", fiber_top},
-                              {"top_enable", fiber_top_enable},
-                              {"top_disable", fiber_top_disable},
-                              {"time", clock_seconds<CLOCK_REALTIME>},
-                              {"clock", clock_seconds<CLOCK_MONOTONIC>},
-                              {"time64", clock_microseconds<CLOCK_REALTIME>},
-                              {"clock64", clock_microseconds<CLOCK_MONOTONIC>},
                               {nullptr, nullptr}};
 
 }  // namespace
@@ -462,6 +264,7 @@ int open_fiber(lua_State* L) {
     luaL_newlib(L, functions);
     luaL_newmetatable(L, "fiber");
     luaL_newlib(L, methods);
+    add_fiber_report_methods(L);
     lua_pushcclosure(L, handle_index, 1);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, handle_tostring);
@@ -469,6 +272,7 @@ int open_fiber(lua_State* L) {
     lua_pushcfunction(L, handle_gc);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
+    add_fiber_reports(L);
     open_sync(L);
     open_channel(L);
     return 1;

@@ -105,7 +105,7 @@ const char* events_text(unsigned events) {
 
 // iowait(fd, events[, timeout]); without a descriptor it sleeps.
 int module_iowait(lua_State* L) {
-    Scheduler& scheduler = *home_of(L).scheduler;
+    Scheduler& scheduler = scheduler_of(L);
     Deadline deadline = opt_timeout(L, 3);
     bool no_descriptor = lua_isnoneornil(L, 1) || lua_tointeger(L, 1) < 0;
     if (no_descriptor && lua_isnoneornil(L, 2)) {
@@ -186,14 +186,14 @@ int socket_gc(lua_State* L) {
     if (s->socket.is_open()) (void)s->socket.close();
     if (!inside_finalizer(L)) return 0;  // called by hand: others may still use it
     s->~LuaSocket();
-    new (s) LuaSocket(*home_of(L).scheduler);  // a finalizer may still be handed it: a closed one
+    new (s) LuaSocket(scheduler_of(L));  // a finalizer may still be handed it: a closed one
     return 0;
 }
 
 // Leaving the scope of `local s <close>`: closed already is fine.
 int socket_leave_scope(lua_State* L) {
     LuaSocket* s = test_socket(L, 1);
-    if (s != nullptr && s->socket.is_open()) (void)s->socket.close();
+    if (s != nullptr && s->socket.is_open()) (void)close_socket(L, *s, write_deadline(L, *s, 3));
     return 0;
 }
 
@@ -203,7 +203,7 @@ int socket_leave_scope(lua_State* L) {
 
 LuaSocket& push_new_socket(lua_State* L) {
     void* memory = lua_newuserdatauv(L, sizeof(LuaSocket), 0);
-    auto* s = new (memory) LuaSocket(*home_of(L).scheduler);
+    auto* s = new (memory) LuaSocket(scheduler_of(L));
     lua_rawgetp(L, LUA_REGISTRYINDEX, home_of(L).socket_metatable);
     lua_setmetatable(L, -2);
     return *s;
@@ -274,6 +274,19 @@ int refuse(lua_State* L, LuaSocket& s, Error error, std::string_view about) {
     return 3;
 }
 
+Error close_socket(lua_State* L, LuaSocket& s, Deadline deadline) {
+    const LuaFiber* fiber = running_fiber(L);
+    bool may_wait = fiber != nullptr && !fiber->cancelled() && !inside_finalizer(L);
+    Error flushed;
+    if (s.socket.has_gathered() && may_wait) {
+        begin_wait(L);
+        flushed = s.socket.flush(deadline);
+    }
+    Error closed = s.socket.is_open() ? s.socket.close() : Error();
+    check_raise(L, flushed);
+    return flushed ? flushed : closed;
+}
+
 void push_sender(lua_State* L, const Address& address) {
     lua_createtable(L, 0, 3);
     Address::Text host = address.host();
@@ -299,6 +312,7 @@ static void make_socket_class(lua_State* L) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, home_of(L).socket_metatable);
     lua_newtable(L);
     add_plain_methods(L);
+    add_transfer_methods(L);
     add_stream_methods(L);
     add_option_methods(L);
     lua_pushvalue(L, -1);

@@ -52,6 +52,10 @@ int fail(lua_State* L, LuaSocket& s, Error error);
 int refuse(lua_State* L, LuaSocket& s, Error error);
 int refuse(lua_State* L, LuaSocket& s, Error error, std::string_view about);
 
+// Sends what is gathered, unless this fiber must not wait, and closes in any case. Raises for cancellation
+// and interruption, afterwards.
+Error close_socket(lua_State* L, LuaSocket& s, Deadline deadline);
+
 // Fails with false or succeeds with true.
 inline int finish(lua_State* L, LuaSocket& s, Error error) {
     if (error) return refuse(L, s, error);
@@ -74,6 +78,7 @@ void push_sender(lua_State* L, const Address& address);
 
 // Each adds its methods to the table on top of the stack.
 void add_plain_methods(lua_State* L);
+void add_transfer_methods(lua_State* L);
 void add_stream_methods(lua_State* L);
 void add_option_methods(lua_State* L);
 

@@ -1,5 +1,5 @@
 // lua_socket_stream.cpp: the socket methods that move any amount: read, readline, write and their kin.
-#include <poll.h>
+#include <sys/socket.h>
 
 #include <cstring>
 
@@ -253,11 +253,12 @@ int socket_flush(lua_State* L) {
     return finish(L, s, s.socket.flush(deadline));
 }
 
-// setvbuf("no" | "auto")
+// setvbuf("no" | "auto"). Messages are never joined: for a socket that keeps their bounds it does nothing.
 int socket_setvbuf(lua_State* L) {
     LuaSocket& s = check_socket(L);
     static const char* const modes[] = {"no", "auto", nullptr};
-    s.socket.set_gathers(luaL_checkoption(L, 2, nullptr, modes) == 1);
+    bool stream = s.socket.type() == SOCK_STREAM || s.socket.type() == 0;
+    s.socket.set_gathers(luaL_checkoption(L, 2, nullptr, modes) == 1 && stream);
     lua_pushboolean(L, true);
     return 1;
 }

@@ -52,8 +52,6 @@ T& push_new(lua_State* L) {
     return *object;
 }
 
-Scheduler& scheduler_of(lua_State* L) { return *home_of(L).scheduler; }
-
 Deadline check_wait(lua_State* L) {
     if (!lua_isnoneornil(L, 2) && luaL_checknumber(L, 2) < 0) luaL_argerror(L, 2, "timeout is negative");
     return opt_timeout(L, 2);

@@ -34,7 +34,7 @@ void print_fiber(lua_State* L, LuaFiber& fiber, const Output& output) {
 
 int print_all(lua_State* L) {
     const Output& output = *static_cast<const Output*>(lua_touserdata(L, 1));
-    Scheduler& scheduler = *home_of(L).scheduler;
+    Scheduler& scheduler = scheduler_of(L);
     scheduler.for_each_fiber([&](Fiber& fiber) {
         if (fiber.owner == &home_of(L)) print_fiber(L, static_cast<LuaFiber&>(fiber), output);
     });

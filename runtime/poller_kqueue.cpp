@@ -34,13 +34,20 @@ constexpr Duration longest_wait = std::chrono::hours(24);
 
 #ifdef LIBKQUEUE
 
+// Waits until a thread of libkqueue's has closed what closed queues used. Not in every version.
+extern "C" [[gnu::weak]] void libkqueue_drain_pending_close();
+
+void settle() {
+    if (libkqueue_drain_pending_close != nullptr) libkqueue_drain_pending_close();
+}
+
 // Which descriptors are registered, and the search among them for lost events. libkqueue asks epoll
 // for as many events as its caller has room for, makes up to two of each, and drops what does not
 // fit. An edge that was dropped never comes back: a full answer makes every descriptor suspect.
 class Ledger {
 public:
     Error enter(int fd, std::uint64_t token);  // errors: EEXIST, ENOMEM
-    void leave(int fd) { (void)enter(fd, nobody); }
+    void leave(int fd);
     void suspect_all() { unchecked_ = 0; }
 
     // Looks at suspects until some are ready, and returns how many; 0: no suspects are left.
@@ -60,9 +67,14 @@ Error Ledger::enter(int fd, std::uint64_t token) {
     } catch (const std::bad_alloc&) {
         return std::errc::not_enough_memory;
     }
-    if (tokens_[index] != nobody && token != nobody) return std::errc::file_exists;
+    if (tokens_[index] != nobody) return std::errc::file_exists;
     tokens_[index] = token;
     return {};
+}
+
+void Ledger::leave(int fd) {
+    auto index = static_cast<std::size_t>(fd);
+    if (index < tokens_.size()) tokens_[index] = nobody;
 }
 
 std::size_t Ledger::check(Events& ready) {
@@ -89,6 +101,8 @@ std::size_t Ledger::check(Events& ready) {
 }
 
 #else
+
+void settle() {}
 
 struct Ledger {
     Error enter(int, std::uint64_t) { return {}; }
@@ -120,16 +134,20 @@ struct Poller::Kernel {
     Events events;
 
     Error open();
+    Error open_beyond_standard_streams();
     Error change(int fd, int filter, int flags, std::uint64_t token = 0);
     int wait(Deadline deadline);
 };
 
-Poller::Poller() : kernel_(std::make_unique<Kernel>()) { error_ = kernel_->open(); }
+Poller::Poller() : kernel_(std::make_unique<Kernel>()) {
+    error_ = kernel_->open_beyond_standard_streams();
+}
 
 Poller::~Poller() {
     for (int fd : {kernel_->wake[0], kernel_->wake[1], kernel_->queue}) {
         if (fd >= 0) ::close(fd);
     }
+    settle();
 }
 
 // What wakes is a byte in a socket, not an EVFILT_USER: libkqueue's kevent() takes locks, so a
@@ -141,6 +159,15 @@ Error Poller::Kernel::open() {
     if (::fcntl(queue, F_SETFD, FD_CLOEXEC) < 0) return last_errno();
     if (open_socket_pair(AF_UNIX, SOCK_STREAM, 0, wake) < 0) return last_errno();
     return change(wake[0], EVFILT_READ, EV_ADD, wake_token);
+}
+
+// A process that was started without standard streams must not find the poller in their place.
+Error Poller::Kernel::open_beyond_standard_streams() {
+    int place = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    bool stream = place >= 0 && place <= STDERR_FILENO;
+    Error error = stream ? open_beyond_standard_streams() : open();
+    if (place >= 0) ::close(place);
+    return error;
 }
 
 // One change a call: of several, a failure would hide which were made.
