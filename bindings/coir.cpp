@@ -32,6 +32,7 @@ struct Program {
     Scheduler* scheduler;
     LuaFiber* main_fiber = nullptr;
     MemoryReturn memory{};
+    bool deadlocked = false;
     int status = EXIT_FAILURE;
 };
 
@@ -49,7 +50,8 @@ bool await_input(void* context) {
 
 void code_begins(void*, lua_State*) { rearm_interrupt(); }
 
-bool ending(void*) { return asked_to_end(); }
+// Whether the main fiber is cancelled because the program ends, which is no error to report.
+bool ending(void*) { return asked_to_end() || program->deadlocked; }
 
 int main_fiber_body(lua_State* L) {
     InterpreterHooks hooks;
@@ -83,12 +85,13 @@ int set_up(lua_State* L) {
 
 // -- The end -----------------------------------------------------------------------------------------
 
-// Runs turns until no fiber is left or `until`; false when some would not stop.
+// Cancels every fiber and runs turns, at least one, until none is left or `until`; false when some would
+// not stop.
 bool drain(Deadline until) {
     Scheduler& scheduler = *program->scheduler;
-    while (!scheduler.done() && Clock::now() < until) {
+    while (!scheduler.done()) {
         scheduler.for_each_fiber([&](Fiber& fiber) { scheduler.cancel(fiber); });
-        if (scheduler.run_once(until)) break;
+        if (scheduler.run_once(until) || Clock::now() >= until) break;
     }
     return scheduler.done();
 }
@@ -109,6 +112,7 @@ void stop_fibers(lua_State* L) {
 int report_deadlock(lua_State* L) {
     std::fprintf(stderr, "coir: deadlock: no fiber can ever go on\n");
     print_fibers(L, stderr);
+    program->deadlocked = true;
     return EXIT_FAILURE;
 }
 
@@ -164,7 +168,11 @@ int run_program(int argc, char** argv) {
         return EXIT_FAILURE;
     }
     int status = run(L);
-    stop_fibers(L);
+    if (status == EXIT_SUCCESS) {
+        stop_fibers(L);
+    } else {
+        (void)drain(Clock::now());  // a failed program waits for nothing
+    }
     lua_close(L);
     // The scheduler is not destroyed: a fiber that would not stop is parked on it for ever.
     std::exit(status);

@@ -44,7 +44,9 @@ int start_fiber(lua_State* L, Start how) {
     LuaFiber& fiber = push_new_fiber(L, 1);
     fiber.joinable = how == Start::joinable;
     Scheduler& scheduler = scheduler_of(L);
-    Error error = how == Start::now ? scheduler.start_now(fiber) : scheduler.start(fiber);
+    bool now = how == Start::now && !inside_finalizer(L);  // nobody runs while a finalizer does
+    if (LuaFiber* self = running_fiber(L)) self->waiter = L;  // where it stands while the new one runs
+    Error error = now ? scheduler.start_now(fiber) : scheduler.start(fiber);
     if (!error) return 1;
     lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
     lua_pushnil(L);
@@ -97,6 +99,7 @@ int fiber_join(lua_State* L) {
     if (&fiber == running_fiber(L)) luaL_error(L, "cannot join itself");
     Error error = scheduler_of(L).join(fiber, deadline);
     check_raise(L, error);
+    if (!error && fiber.thread == nullptr) luaL_error(L, "the fiber is not joinable");  // meanwhile
     if (!error) return push_results(L, fiber);
     lua_pushboolean(L, false);
     lua_pushstring(L, error == std::errc::timed_out ? "timed out" : std::strerror(error.code()));

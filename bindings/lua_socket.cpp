@@ -62,11 +62,6 @@ int module_socketpair(lua_State* L) {
     return error ? module_failure(L, error) : 2;
 }
 
-int check_descriptor(lua_State* L, int index) {
-    lua_Integer fd = luaL_checkinteger(L, index);
-    return fd == static_cast<int>(fd) ? static_cast<int>(fd) : -1;
-}
-
 int module_from_fd(lua_State* L) {
     if (lua_type(L, 1) != LUA_TNUMBER) luaL_error(L, "fd must be a number");
     int fd = check_descriptor(L, 1);
@@ -173,6 +168,7 @@ int socket_index(lua_State* L) {
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
     if (lua_type(L, 2) != LUA_TSTRING || std::strcmp(lua_tostring(L, 2), "rbuf") != 0) return 1;
+    if (test_socket(L, 1) == nullptr) return 1;
     lua_newuserdatauv(L, 0, 1);
     luaL_setmetatable(L, "socket.rbuf");
     lua_pushvalue(L, 1);
@@ -262,16 +258,31 @@ int refuse(lua_State* L, LuaSocket& s, Error error) {
     return push_refusal(L, error);
 }
 
-int refuse(lua_State* L, LuaSocket& s, Error error, std::string_view about) {
-    note_failure(L, s, error);
-    lua_pushboolean(L, false);
-    push_view(L, about);
-    lua_pushliteral(L, ": ");
+// Pushes "host:port: why", the limit, if a path is too long, and the code.
+static int push_failed_address(lua_State* L, Error error, const AddressArguments& about) {
+    push_view(L, about.view());
+    lua_pushstring(L, ": ");
+    if (about.too_long) {
+        lua_pushfstring(L, "path is longer than %d bytes: ", static_cast<int>(Address::max_unix_path));
+        lua_concat(L, 2);
+    }
     push_error_text(L, error);
     lua_concat(L, 3);
     lua_pushinteger(L, error.code());
     set_errno(L, error.code());
     return 3;
+}
+
+int fail(lua_State* L, LuaSocket& s, Error error, const AddressArguments& about) {
+    note_failure(L, s, error);
+    lua_pushnil(L);
+    return push_failed_address(L, error, about);
+}
+
+int refuse(lua_State* L, LuaSocket& s, Error error, const AddressArguments& about) {
+    note_failure(L, s, error);
+    lua_pushboolean(L, false);
+    return push_failed_address(L, error, about);
 }
 
 Error close_socket(lua_State* L, LuaSocket& s, Deadline deadline) {

@@ -46,11 +46,22 @@ inline void begin_operation(lua_State* L, Deadline deadline) {
     if (deadline != immediate) begin_wait(L);
 }
 
+// What a message says about the arguments `host` and `port`: "host:port".
+struct AddressArguments {
+    char text[256];
+    std::size_t size = 0;
+    bool too_long = false;  // a path that no Unix socket can have
+    std::string_view view() const { return {text, size}; }
+};
+AddressArguments describe_address(lua_State* L, int host, int port);
+
 // Ends a method that failed: raises for cancellation, interruption and a socket that was closed
 // meanwhile; otherwise remembers the error and pushes nil (or false), a message and the code.
 int fail(lua_State* L, LuaSocket& s, Error error);
 int refuse(lua_State* L, LuaSocket& s, Error error);
-int refuse(lua_State* L, LuaSocket& s, Error error, std::string_view about);
+// The same for a failure that is about an address.
+int fail(lua_State* L, LuaSocket& s, Error error, const AddressArguments& about);
+int refuse(lua_State* L, LuaSocket& s, Error error, const AddressArguments& about);
 
 // Sends what is gathered, unless this fiber must not wait, and closes in any case. Raises for cancellation
 // and interruption, afterwards.
@@ -65,13 +76,12 @@ inline int finish(lua_State* L, LuaSocket& s, Error error) {
 
 // The numeric address that the arguments `host` and `port` spell for a socket of this family.
 Result<Address> to_address(lua_State* L, const LuaSocket& s, int host, int port);
-// What a message says about these arguments: "host:port".
-struct AddressArguments {
-    char text[256];
-    std::size_t size;
-    std::string_view view() const { return {text, size}; }
-};
-AddressArguments describe_address(lua_State* L, int host, int port);
+
+// The descriptor number at `index`; -1 for an integer that cannot be one.
+inline int check_descriptor(lua_State* L, int index) {
+    lua_Integer fd = luaL_checkinteger(L, index);
+    return fd == static_cast<int>(fd) ? static_cast<int>(fd) : -1;
+}
 
 // Pushes {host =, port =, family =} for an address.
 void push_sender(lua_State* L, const Address& address);

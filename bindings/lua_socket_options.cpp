@@ -48,7 +48,8 @@ Named check_option(lua_State* L) {
         return named;
     }
     if (lua_type(L, 3) == LUA_TNUMBER) {
-        int number = static_cast<int>(luaL_checkinteger(L, 3));
+        lua_Integer wanted = luaL_checkinteger(L, 3);
+        int number = wanted == static_cast<int>(wanted) ? static_cast<int>(wanted) : -1;
         named.option = find_socket_option(*level, number);
         named.by_number = {"", *level, number, Type::integer, SocketOption::Access::both};
         return named;
@@ -85,8 +86,14 @@ int check_int(lua_State* L, int index) {
 // The index of the interface that `index` says by number or name; 0 for nil. ENODEV when there is none.
 Result<unsigned> to_interface(lua_State* L, int index) {
     if (lua_isnoneornil(L, index)) return 0U;
-    if (lua_type(L, index) == LUA_TNUMBER) return static_cast<unsigned>(luaL_checkinteger(L, index));
-    unsigned number = ::if_nametoindex(luaL_checkstring(L, index));
+    if (lua_type(L, index) == LUA_TNUMBER) {
+        int whole = 0;
+        lua_Integer number = lua_tointegerx(L, index, &whole);
+        if (!whole || number < 0 || number > INT_MAX) return std::errc::no_such_device;
+        return static_cast<unsigned>(number);
+    }
+    if (lua_type(L, index) != LUA_TSTRING) luaL_argerror(L, 4, "an interface is a name or a number");
+    unsigned number = ::if_nametoindex(lua_tostring(L, index));
     if (number == 0) return std::errc::no_such_device;
     return number;
 }
@@ -100,7 +107,9 @@ void push_group(lua_State* L, int index) {
         lua_pushvalue(L, index);
         lua_pushnil(L);
     }
-    luaL_checktype(L, -2, LUA_TSTRING);
+    if (lua_type(L, -2) != LUA_TSTRING) {
+        luaL_argerror(L, 4, "string expected, or {group = string, interface = string or number}");
+    }
 }
 
 Error set_membership4(lua_State* L, LuaSocket& s, const SocketOption& option) {
@@ -135,9 +144,10 @@ Error set_membership6(lua_State* L, LuaSocket& s, const SocketOption& option) {
 }
 
 Error set_interface4(lua_State* L, LuaSocket& s, const SocketOption& option) {
-    Result<Address> own = Address::inet(AF_INET, lua_isstring(L, 4) ? to_view(L, 4) : "", 0);
+    bool text = lua_type(L, 4) == LUA_TSTRING;
+    Result<Address> own = Address::inet(AF_INET, text ? to_view(L, 4) : "", 0);
     ip_mreqn request{};
-    if (own && lua_type(L, 4) == LUA_TSTRING) {
+    if (own) {
         request.imr_address = reinterpret_cast<const sockaddr_in*>(own->data())->sin_addr;
     } else {
         Result<unsigned> interface = to_interface(L, 4);

@@ -89,10 +89,10 @@ int socket_sysconnect(lua_State* L) {
     Deadline deadline = send_deadline(L, s, 4);
     Result<Address> address = to_address(L, s, 2, 3);
     AddressArguments about = describe_address(L, 2, 3);  // makes text of numbers
-    if (!address) return refuse(L, s, address.error(), about.view());
+    if (!address) return refuse(L, s, address.error(), about);
     begin_operation(L, deadline);
     Error error = s.socket.connect(*address, deadline);
-    if (error) return refuse(L, s, error, about.view());
+    if (error) return refuse(L, s, error, about);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -102,7 +102,7 @@ int socket_bind(lua_State* L) {
     Result<Address> address = to_address(L, s, 2, 3);
     AddressArguments about = describe_address(L, 2, 3);  // makes text of numbers
     Error error = address ? s.socket.bind(*address) : address.error();
-    if (error) return refuse(L, s, error, about.view());
+    if (error) return refuse(L, s, error, about);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -204,7 +204,6 @@ int socket_error(lua_State* L) {
 
 AddressArguments describe_address(lua_State* L, int host, int port) {
     AddressArguments about;
-    about.size = 0;
     auto add = [&about](std::string_view text) {
         std::size_t n = std::min(text.size(), sizeof about.text - about.size);
         std::memcpy(about.text + about.size, text.data(), n);
@@ -213,7 +212,9 @@ AddressArguments describe_address(lua_State* L, int host, int port) {
     add(lua_isstring(L, host) ? text_of(L, host) : luaL_typename(L, host));
     if (lua_isnoneornil(L, port)) return about;
     add(":");
-    add(lua_isstring(L, port) ? text_of(L, port) : luaL_typename(L, port));
+    std::string_view place = lua_isstring(L, port) ? text_of(L, port) : luaL_typename(L, port);
+    add(place);
+    about.too_long = text_of(L, host) == "unix/" && place.size() > Address::max_unix_path;
     return about;
 }
 

@@ -41,8 +41,8 @@ void take_delimiters(lua_State* L, int index, ReadArguments& arguments, const ch
     }
     lua_Unsigned count = lua_rawlen(L, index);
     if (count == 0) luaL_error(L, "%s", usage);
-    luaL_checkstack(L, static_cast<int>(std::min<lua_Unsigned>(count, 1000)) + 2, "too many delimiters");
     if (count > 1000) luaL_error(L, "too many delimiters");
+    luaL_checkstack(L, static_cast<int>(count) + LUA_MINSTACK, "too many delimiters");
     std::string_view* views = push_views(L, count);
     for (lua_Unsigned i = 0; i < count; ++i) {
         lua_rawgeti(L, index, static_cast<lua_Integer>(i) + 1);
@@ -60,7 +60,14 @@ std::size_t check_limit(lua_State* L, int index) {
 // {chunk =, size =, delimiter =, line =}
 void take_read_table(lua_State* L, int index, ReadArguments& arguments) {
     for (const char* name : {"chunk", "size"}) {
-        if (lua_getfield(L, index, name) != LUA_TNIL) arguments.request.limit = check_limit(L, -1);
+        if (lua_getfield(L, index, name) != LUA_TNIL) {
+            int whole = 0;
+            lua_tointegerx(L, -1, &whole);
+            if (!whole) {
+                luaL_error(L, "bad field '%s' (integer expected, got %s)", name, luaL_typename(L, -1));
+            }
+            arguments.request.limit = check_limit(L, -1);
+        }
         lua_pop(L, 1);
     }
     for (const char* name : {"delimiter", "line"}) {

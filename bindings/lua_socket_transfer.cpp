@@ -109,16 +109,18 @@ int socket_sendto(lua_State* L) {
     Deadline deadline = send_deadline(L, s, tail.timeout);
     if (!tail.flags) return fail(L, s, tail.flags.error());
     Result<Address> address = to_address(L, s, 2, 3);
-    if (!address) return fail(L, s, address.error());
+    if (!address) return fail(L, s, address.error(), describe_address(L, 2, 3));
     begin_operation(L, deadline);
-    return push_sent(L, s, s.socket.send(data, *tail.flags, &*address, deadline));
+    Result<std::size_t> sent = s.socket.send(data, *tail.flags, &*address, deadline);
+    return sent ? push_sent(L, s, sent) : fail(L, s, sent.error(), describe_address(L, 2, 3));
 }
 
 // sendfd(fd_or_socket[, data[, timeout]])
 int socket_sendfd(lua_State* L) {
     LuaSocket& s = check_socket(L);
     LuaSocket* other = test_socket(L, 2);
-    int fd = other != nullptr ? other->socket.fd() : static_cast<int>(luaL_checkinteger(L, 2));
+    if (other != nullptr && !other->socket.is_open()) luaL_error(L, "attempt to use closed socket");
+    int fd = other != nullptr ? other->socket.fd() : check_descriptor(L, 2);
     std::string_view data = lua_isnoneornil(L, 3) ? std::string_view("\0", 1) : check_string(L, 3);
     luaL_argcheck(L, !data.empty(), 3, "a descriptor needs at least one byte to go with");
     Deadline deadline = send_deadline(L, s, 4);

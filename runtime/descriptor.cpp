@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace coir {
@@ -31,6 +32,7 @@ void Descriptor::open(int fd, bool shared) {
     fd_ = fd;
     shared_ = shared;
     hints_ = both;
+    failure_ = {};
     readers_.set_fd(fd);
     writers_.set_fd(fd);
     either_.set_fd(fd);
@@ -62,13 +64,14 @@ void Descriptor::forget(int fd, bool closing) {
     }
 }
 
-void Descriptor::ready(bool readable, bool writable, bool hangup) {
-    if (hangup) hangup_ = true;
-    if (readable) {
+void Descriptor::ready(const Poller::Event& event) {
+    if (event.hangup) hangup_ = true;
+    if (event.error) failure_ = event.error;
+    if (event.readable) {
         set(Direction::read, true);
         scheduler_.wake_all(readers_);
     }
-    if (writable) {
+    if (event.writable) {
         set(Direction::write, true);
         scheduler_.wake_all(writers_);
         if (background_ != nullptr) background_->departing();
@@ -109,13 +112,19 @@ Error Descriptor::await(Direction direction, Deadline deadline) {
         if (!error) error = scheduler_.park(list(static_cast<unsigned>(direction)), deadline);
         if (error) return error;
     }
-    return fd_ < 0 ? Error(EBADF) : Error();
+    return fd_ < 0 ? Error(EBADF) : failure(direction);
+}
+
+Error Descriptor::failure(Direction direction) {
+    int unread = 0;
+    if (failure_ && direction == Direction::read) (void)::ioctl(fd_, FIONREAD, &unread);
+    return unread > 0 ? Error() : std::exchange(failure_, Error());
 }
 
 Result<unsigned> Descriptor::wait(unsigned wanted, Deadline deadline) {
     if (fd_ < 0) return std::errc::bad_file_descriptor;
     if (Error error = scheduler_.checkpoint()) return error;
-    if (fd_ < 0) return wanted;
+    if (fd_ < 0 || failure_) return wanted;
     if ((hints_ & wanted) != 0) {
         Result<unsigned> now = ready_now(fd_, wanted);
         if (!now) return now;

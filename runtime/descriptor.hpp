@@ -50,6 +50,10 @@ public:
     Error await(Direction direction, Deadline deadline);
     void drained(Direction direction) { set(direction, false); }
 
+    // The error that the poller took from the socket and that the next call in `direction` would have
+    // reported; once. What arrived before it is read first.
+    Error failure(Direction direction);
+
     // True once the peer has hung up, failed or sent urgent data: a short read may have more behind it.
     bool hangup() const { return hangup_; }
 
@@ -65,7 +69,7 @@ public:
     Error set_background(Departure* background);
 
 private:
-    void ready(bool readable, bool writable, bool hangup) override;
+    void ready(const Poller::Event& event) override;
     Error watch();
     WaitList& list(unsigned wanted);
     void forget(int fd, bool closing);
@@ -81,6 +85,7 @@ private:
     bool watched_ = false;
     bool shared_ = false;
     bool hangup_ = false;
+    Error failure_;
     Departure* background_ = nullptr;
     WaitList readers_{"read", true};
     WaitList writers_{"write", true};

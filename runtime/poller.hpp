@@ -22,6 +22,7 @@ public:
         bool readable;
         bool writable;
         bool hangup;  // end of stream, error or urgent data: a short read does not mean drained
+        Error error = {};  // what noticing it took from the socket: no call will report it now
     };
 
     Poller();
@@ -36,8 +37,9 @@ public:
     // always ready (a regular file), EEXIST, ENOMEM, ENOSPC, EBADF.
     Error add(int fd, std::uint64_t token);
 
-    // Stops reporting `fd`. Needed only while the descriptor stays open: closing its last copy removes it.
+    // Stops reporting `fd`. Not needed before its last copy is closed, if `closing_removes`.
     void remove(int fd);
+    static const bool closing_removes;
 
     // Waits for events until `deadline`; one that has passed looks once. The events are valid until the
     // next call. An interruption by a signal or wake() returns none.

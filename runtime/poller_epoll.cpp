@@ -29,6 +29,8 @@ int beyond_standard_streams(int fd) {
 
 }  // namespace
 
+const bool Poller::closing_removes = true;
+
 struct Poller::Kernel {
     int epoll = -1;
     int wake = -1;

@@ -34,6 +34,16 @@ constexpr Duration longest_wait = std::chrono::hours(24);
 
 #ifdef LIBKQUEUE
 
+// A filter stays when its descriptor is closed. Added again for the next descriptor of that number,
+// it would report nothing.
+constexpr bool forgets_closed = false;
+
+// Looking for an error takes it from the socket. EIO only says that the descriptor is no socket.
+Error taken_error(const RawEvent& raw) {
+    bool taken = (raw.flags & EV_EOF) != 0 && raw.fflags != EIO;
+    return taken ? Error(static_cast<int>(raw.fflags)) : Error();
+}
+
 // Waits until a thread of libkqueue's has closed what closed queues used. Not in every version.
 extern "C" [[gnu::weak]] void libkqueue_drain_pending_close();
 
@@ -102,7 +112,11 @@ std::size_t Ledger::check(Events& ready) {
 
 #else
 
+constexpr bool forgets_closed = true;
+
 void settle() {}
+
+Error taken_error(const RawEvent&) { return {}; }
 
 struct Ledger {
     Error enter(int, std::uint64_t) { return {}; }
@@ -125,6 +139,8 @@ bool urgent(const RawEvent& raw) {
 }
 
 }  // namespace
+
+const bool Poller::closing_removes = forgets_closed;
 
 struct Poller::Kernel {
     int queue = -1;
@@ -237,6 +253,7 @@ Result<std::span<const Poller::Event>> Poller::wait(Deadline deadline) {
         Event& event = events[kept - 1];
         (readable ? event.readable : event.writable) = true;
         if ((raw.flags & EV_EOF) != 0 || (readable && urgent(raw))) event.hangup = true;
+        if (Error error = taken_error(raw)) event.error = error;
     }
     return std::span<const Event>(events.data(), kept);
 }

@@ -283,9 +283,7 @@ Error Scheduler::poll(Deadline deadline) {
         auto fd = static_cast<std::uint32_t>(event.token);
         auto generation = static_cast<std::uint32_t>(event.token >> 32);
         if (fd >= watches_.size() || watches_[fd].generation != generation) continue;
-        if (Watcher* watcher = watches_[fd].watcher) {
-            watcher->ready(event.readable, event.writable, event.hangup);
-        }
+        if (Watcher* watcher = watches_[fd].watcher) watcher->ready(event);
     }
     return {};
 }
@@ -344,7 +342,7 @@ void Scheduler::unwatch(int fd, bool closing) {
     Watch& watch = watches_[static_cast<std::size_t>(fd)];
     watch.watcher = nullptr;
     ++watch.generation;
-    if (!closing) poller_.remove(fd);
+    if (!closing || !Poller::closing_removes) poller_.remove(fd);
 }
 
 Watcher* Scheduler::watcher(int fd) const {

@@ -30,7 +30,7 @@ namespace coir {
 class Watcher {
 public:
     // Something has changed. May wake fibers; must not close, park or switch.
-    virtual void ready(bool readable, bool writable, bool hangup) = 0;
+    virtual void ready(const Poller::Event& event) = 0;
 
 protected:
     ~Watcher() = default;

@@ -105,26 +105,32 @@ Error Socket::connect(const Address& address, Deadline deadline) {
     if (::connect(fd(), address.data(), address.size()) == 0) return {};
     Error error = last_errno();
     if (deadline == immediate) return error;
-    if (would_block(error)) return connect_unix(address, deadline);
+    if (would_block(error)) {
+        return try_again(deadline, [&] {
+            bool done = ::connect(fd(), address.data(), address.size()) == 0;
+            return done ? Error() : last_errno();
+        });
+    }
     bool under_way = error == std::errc::operation_in_progress || error == std::errc::interrupted ||
                      error == std::errc::connection_already_in_progress;
     if (!under_way) return error;
     Result<unsigned> ready = descriptor_.wait(static_cast<unsigned>(Direction::write), deadline);
     if (!ready) return ready.error();
     if (!is_open()) return std::errc::bad_file_descriptor;
+    if (Error failed = descriptor_.failure(Direction::write)) return failed;
     return Error(integer_option(fd(), SOL_SOCKET, SO_ERROR, EBADF));
 }
 
-// A Unix socket whose listener's queue is full says EAGAIN and never becomes writable because of it: all
-// that can be done is to try again.
-Error Socket::connect_unix(const Address& address, Deadline deadline) {
+// A Unix socket says EAGAIN when the queue of the other side is full, and the poller does not tell when
+// that changes: all that can be done is to try again.
+template <class Call>
+Error Socket::try_again(Deadline deadline, Call call) {
     auto pause = std::chrono::duration_cast<Duration>(first_retry);
     for (;;) {
         Deadline again = std::min(Clock::now() + pause, deadline);
         if (Error error = descriptor_.scheduler().sleep_until(again)) return error;
         if (!is_open()) return std::errc::bad_file_descriptor;
-        if (::connect(fd(), address.data(), address.size()) == 0) return {};
-        Error error = last_errno();
+        Error error = call();
         if (!would_block(error)) return error;
         if (again == deadline) return std::errc::timed_out;
         pause = std::min<Duration>(pause * 2, last_retry);
@@ -221,12 +227,23 @@ void Socket::received() {
 
 Result<std::size_t> Socket::send(std::string_view data, int flags, const Address* to,
                                  Deadline deadline) {
-    return descriptor_.retry(Direction::write, deadline, [&](int fd) {
+    auto send_once = [&](int fd) {
         if (type_ == 0) return ::write(fd, data.data(), data.size());
         const sockaddr* address = to == nullptr ? nullptr : to->data();
         socklen_t size = to == nullptr ? 0 : to->size();
         return ::sendto(fd, data.data(), data.size(), flags | send_flags, address, size);
+    };
+    if (to == nullptr || family_ != AF_UNIX || deadline == immediate) {
+        return descriptor_.retry(Direction::write, deadline, send_once);
+    }
+    if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    Result<std::size_t> n = descriptor_.retry(Direction::write, immediate, send_once);
+    if (n || !would_block(n.error())) return n;
+    Error error = try_again(deadline, [&] {
+        n = descriptor_.retry(Direction::write, immediate, send_once);
+        return n.error();
     });
+    return error ? Result<std::size_t>(error) : n;
 }
 
 }  // namespace coir

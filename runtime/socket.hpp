@@ -123,7 +123,8 @@ private:
         bool tcp = type_ == SOCK_STREAM && (family_ == AF_INET || family_ == AF_INET6);
         return tcp && !descriptor_.hangup();
     }
-    Error connect_unix(const Address& address, Deadline deadline);
+    template <class Call>
+    Error try_again(Deadline deadline, Call call);
     Result<std::size_t> fetch(std::size_t wanted, Deadline deadline);
     Error may_go_on(Deadline deadline);
     bool answered(const Request& request, std::size_t& searched, std::size_t& answer) const;
@@ -134,6 +135,7 @@ private:
     Error send_pieces(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
     Error gather(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
     Error send_gathered(Deadline deadline);
+    Error send_along(int fd, std::string_view data, Deadline deadline);
     ssize_t receive_into_place(int fd, std::size_t size, int flags);
     ssize_t room_for_whole(int fd) const;
 

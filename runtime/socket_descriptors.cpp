@@ -43,6 +43,15 @@ int take_descriptor(msghdr& message) {
 Error Socket::send_descriptor(int fd, std::string_view data, Deadline deadline) {
     // TCP would send the data and drop the descriptor.
     if (is_open() && family_ != AF_UNIX) return std::errc::operation_not_supported;
+    if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    if (Error error = take_turn(deadline)) return error;
+    Error error = send_gathered(deadline);
+    if (!error) error = send_along(fd, data, deadline);
+    end_turn();
+    return error;
+}
+
+Error Socket::send_along(int fd, std::string_view data, Deadline deadline) {
     Result<std::size_t> sent = descriptor_.retry(Direction::write, deadline, [&](int socket) {
         iovec part{const_cast<char*>(data.data()), data.size()};
         Control control{};
@@ -63,7 +72,7 @@ Error Socket::send_descriptor(int fd, std::string_view data, Deadline deadline) 
     // The descriptor went with the first byte; what is left is ordinary data.
     std::string_view rest = data.substr(*sent);
     std::size_t written = 0;
-    return write({&rest, 1}, deadline, written);
+    return send_pieces({&rest, 1}, deadline, written);
 }
 
 Result<int> Socket::receive_descriptor(std::string_view& data, Deadline deadline) {

@@ -69,8 +69,9 @@ Result<std::size_t> Socket::fill(const Request& request, Deadline deadline) {
         if (!request.delimiters.empty() && searched >= max_line_) error = std::errc::message_size;
         Result<std::size_t> n = error ? error : fetch(request.limit - input_.size(), deadline);
         if (n && *n == 0) return input_.size();
+        if (n && answered(request, searched, answer)) break;
         error = n ? may_go_on(deadline) : n.error();
-        if (!error || answered(request, searched, answer)) continue;
+        if (!error) continue;
         if (!request.delimiters.empty()) remember_search(request, searched);
         return error;
     }
@@ -114,7 +115,9 @@ Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
     if (!output_.empty()) departing();
     for (;;) {
         if (Error error = descriptor_.await(Direction::read, deadline)) return error;
-        Result<std::span<char>> room = input_.reserve(std::clamp(wanted, smallest_read, largest_read));
+        // The room grows with what arrives, not with what was asked for: most lines are short.
+        std::size_t next = std::clamp(std::min(wanted, input_.size()), smallest_read, largest_read);
+        Result<std::span<char>> room = input_.reserve(next);
         if (!room) return room.error();
         std::size_t most = std::min(room->size(), largest_read);  // a file would fill all of it at once
         ssize_t n = type_ == 0 ? ::read(fd(), room->data(), most) : ::recv(fd(), room->data(), most, 0);
@@ -142,6 +145,7 @@ void Socket::consume(std::size_t n) {
 }
 
 Error Socket::unread(std::string_view data) {
+    if (reading_) return std::errc::device_or_resource_busy;
     if (reading_) return std::errc::device_or_resource_busy;
     searched_ = 0;
     return input_.put_back(data);

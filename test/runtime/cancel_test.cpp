@@ -1,5 +1,5 @@
 #include "runtime/scheduler.hpp"
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;
@@ -219,5 +219,20 @@ TEST_CASE("cancellation outlasts an interruption") {
         scheduler.interrupt(*fiber);
         scheduler.cancel(*fiber);
     });
+    run(scheduler);
+}
+
+TEST_CASE("an interruption that comes with the last bytes of a read ends the wait that follows") {
+    Scheduler scheduler;
+    SocketPair pair(scheduler);
+    auto reader = spawn(scheduler, [&] {
+        CHECK(read(pair.left, 2) == text("xy"));
+        CHECK(scheduler.yield() == interrupted);
+        CHECK(scheduler.yield() == Error());
+    });
+    CHECK(scheduler.run_once() == Error());
+    send_raw(pair.right, "xy");
+    // The first function runs before the kernel is asked, the second after the reader was woken.
+    scheduler.post([&] { scheduler.post([&] { scheduler.interrupt(*reader); }); });
     run(scheduler);
 }

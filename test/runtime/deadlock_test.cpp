@@ -1,7 +1,7 @@
 #include <thread>
 
 #include "runtime/descriptor.hpp"
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;

@@ -2,7 +2,7 @@
 #include <poll.h>
 
 #include "runtime/descriptor.hpp"
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;

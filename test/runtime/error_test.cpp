@@ -3,7 +3,7 @@
 #include <memory>
 #include <type_traits>
 
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 

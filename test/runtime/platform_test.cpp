@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 #include <csignal>
@@ -211,6 +212,7 @@ TEST_CASE("a signal ends the wait without an event") {
 }
 
 TEST_CASE("the poller's own descriptor is readable when there is something to report") {
+    if (on_libkqueue) return;
     Poller poller;
     Pair pair;
     CHECK(poller.add(pair.left(), 1) == Error());

@@ -1,8 +1,6 @@
 #include "runtime/scheduler.hpp"
 
-#include <cerrno>
-
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;
@@ -82,56 +80,6 @@ TEST_CASE("a fiber that yields for ever does not keep events from others") {
     CHECK(done);
 }
 
-TEST_CASE("a fiber says in which state it is") {
-    Scheduler scheduler;
-    WaitList list("test");
-    Fiber::State inside = Fiber::State::dead;
-    Task* self = nullptr;
-    Task task([&] {
-        inside = self->state();
-        CHECK(scheduler.running() == self);
-        (void)scheduler.park(list);
-    });
-    self = &task;
-    CHECK(task.state() == Fiber::State::fresh);
-    CHECK(task.id() == 0);
-    CHECK(scheduler.start(task) == Error());
-    CHECK(task.state() == Fiber::State::ready);
-    CHECK(scheduler.run_once() == Error());
-    CHECK(inside == Fiber::State::running);
-    CHECK(task.state() == Fiber::State::parked);
-    CHECK(scheduler.running() == nullptr);
-    scheduler.wake(task);
-    CHECK(task.state() == Fiber::State::ready);
-    run(scheduler);
-    CHECK(task.dead());
-    CHECK(task.ends == 1);
-    CHECK(task.switches() == 2);
-}
-
-TEST_CASE("every fiber has a number of its own, and may have it before it starts") {
-    Scheduler scheduler;
-    Task a([] {}), b([] {});
-    scheduler.number(b);
-    std::uint64_t early = b.id();
-    CHECK(early > 100);
-    CHECK(scheduler.start(a) == Error());
-    CHECK(scheduler.start(b) == Error());
-    CHECK(b.id() == early);
-    CHECK(a.id() == early + 1);
-    run(scheduler);
-    CHECK(a.id() == early + 1);
-}
-
-TEST_CASE("a spawned fiber has the name that it was given") {
-    Scheduler scheduler;
-    auto named = *scheduler.spawn([] {}, "worker");
-    auto nameless = *scheduler.spawn([] {});
-    CHECK(named->name() == "worker");
-    CHECK(nameless->name() == "");
-    run(scheduler);
-}
-
 TEST_CASE("the scheduler that runs on this thread is known inside its fibers only") {
     Scheduler outer, inner;
     CHECK(Scheduler::current() == nullptr);
@@ -143,62 +91,6 @@ TEST_CASE("the scheduler that runs on this thread is known inside its fibers onl
         CHECK(Scheduler::current() == &outer);
     });
     CHECK(Scheduler::current() == nullptr);
-}
-
-TEST_CASE("errno belongs to the fiber") {
-    Scheduler scheduler;
-    for (int mine : {EPIPE, EBADF}) {
-        spawn(scheduler, [&scheduler, mine] {
-            CHECK(errno == 0);
-            for (int i = 0; i < 3; ++i) {
-                errno = mine;
-                (void)scheduler.yield();
-                CHECK(errno == mine);
-                (void)scheduler.sleep_until(overdue());
-                CHECK(errno == mine);
-                Task task([] { errno = EINVAL; });
-                (void)scheduler.start_now(task);
-                CHECK(errno == mine);
-            }
-        });
-    }
-    run(scheduler);
-}
-
-TEST_CASE("what a fiber's function holds is gone once the fiber is dead and its handle dropped") {
-    Scheduler scheduler;
-    auto held = std::make_shared<int>(1);
-    std::weak_ptr<int> watch = held;
-    auto handle = spawn(scheduler, [held] {});
-    held.reset();
-    run(scheduler);
-    CHECK(handle->dead());
-    handle.reset();
-    CHECK(watch.expired());
-}
-
-TEST_CASE("a handle may be dropped while its fiber runs") {
-    Scheduler scheduler;
-    auto held = std::make_shared<int>(1);
-    std::weak_ptr<int> watch = held;
-    (void)spawn(scheduler, [&scheduler, held = std::move(held)] {
-        (void)scheduler.yield();
-        CHECK(*held == 1);
-    });
-    CHECK_FALSE(watch.expired());
-    run(scheduler);
-    CHECK(watch.expired());
-}
-
-TEST_CASE("a fiber that is gone may be destroyed by its own end") {
-    Scheduler scheduler;
-    struct Last : Fiber {
-        void body() override {}
-        void ended() override { delete this; }
-    };
-    CHECK(scheduler.start(*new Last) == Error());
-    run(scheduler);
-    CHECK(scheduler.stacks().in_use() == 0);
 }
 
 TEST_CASE("for_each_fiber visits every fiber that is alive") {
@@ -243,29 +135,6 @@ TEST_CASE("a scheduler goes even though a fiber will not") {
     CHECK(exited_well(status));
 }
 
-TEST_CASE("a parked fiber says how much of its stack it uses") {
-    Scheduler scheduler;
-    WaitList list("test");
-    Task shallow([&] { (void)scheduler.park(list); });
-    Task deep([&] {
-        char room[100'000];
-        char* volatile escape = room;
-        escape[0] = 1;
-        (void)scheduler.park(list);
-        escape[1] = escape[0];
-    });
-    CHECK(scheduler.start(shallow) == Error());
-    CHECK(scheduler.start(deep) == Error());
-    CHECK(scheduler.run_once() == Error());
-    CHECK(shallow.stack_used() > 0);
-    CHECK(shallow.stack_used() < 20'000);
-    CHECK(deep.stack_used() > 100'000);
-    CHECK(deep.stack_used() < 150'000);
-    scheduler.wake_all(list);
-    run(scheduler);
-    CHECK(deep.stack_used() == 0);
-}
-
 TEST_CASE("run_once returns at its deadline and not before") {
     Scheduler scheduler;
     SocketPair pair(scheduler);
@@ -280,20 +149,17 @@ TEST_CASE("run_once returns at its deadline and not before") {
     run(scheduler);
 }
 
-TEST_CASE("a fiber that overruns its stack dies by its guard page and does no harm") {
-    struct Deep {
-        static int dive(volatile char* above, int depth) {
-            volatile char room[1024];
-            room[0] = above[0];
-            return depth == 0 ? 0 : dive(room, depth - 1) + room[0];
-        }
-    };
-    int status = in_child([] {
-        ::signal(SIGSEGV, SIG_DFL);
-        Scheduler scheduler(64 * 1024);
-        char start[1] = {};
-        (void)scheduler.spawn([&] { ::_exit(Deep::dive(start, 1000) + 1); });
-        return scheduler.run() ? 2 : 3;
+TEST_CASE("a fiber may run on a stack of another pool") {
+    StackPool large(4 << 20);
+    Scheduler scheduler;
+    Task task([] {
+        char room[3 << 20];
+        char* volatile escape = room;
+        std::memset(escape, 1, sizeof room);
     });
-    CHECK(WIFSIGNALED(status));
+    CHECK(scheduler.start(task, &large) == Error());
+    CHECK(large.in_use() == 1);
+    CHECK(scheduler.stacks().in_use() == 0);
+    run(scheduler);
+    CHECK(large.in_use() == 0);
 }

@@ -1,5 +1,5 @@
 #include "runtime/socket.hpp"
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;
@@ -204,5 +204,20 @@ TEST_CASE("ten megabytes without an end in a line of one megabyte are EMSGSIZE")
         CHECK(read_line(pair.left) == failure(too_long));
         CHECK(pair.left.buffered().size() < 4u << 20);
         scheduler.cancel(*writer);
+    });
+}
+
+TEST_CASE("a connection that waits for the rest of its line holds little memory") {
+    if (instrumented()) return;
+    Scheduler scheduler;
+    std::vector<std::unique_ptr<SocketPair>> pairs;
+    for (int i = 0; i < 100; ++i) pairs.push_back(std::make_unique<SocketPair>(scheduler));
+    in_fiber(scheduler, [&] {
+        std::size_t before = allocated_bytes();
+        for (auto& pair : pairs) {
+            send_raw(pair->right, "half a line");
+            CHECK(read_line(pair->left, {"\n"}, overdue()) == failure(timed_out));
+        }
+        CHECK(allocated_bytes() < before + 100u * 20'000);
     });
 }

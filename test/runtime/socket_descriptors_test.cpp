@@ -3,7 +3,7 @@
 #include <array>
 
 #include "runtime/socket.hpp"
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;
@@ -197,4 +197,19 @@ TEST_CASE("two fibers that wait for descriptors each get one") {
         }
     });
     CHECK(descriptors == 2);
+}
+
+TEST_CASE("a descriptor and its data wait their turn behind what another fiber writes") {
+    Scheduler scheduler;
+    SocketPair pair(scheduler);
+    std::vector<std::string_view> pieces(20'000, "w");  // so many that the writer lets others run
+    spawn(scheduler, [&] {
+        std::size_t written = 0;
+        CHECK(pair.left.write(pieces, never, written) == Error());
+    });
+    spawn(scheduler, [&] {
+        CHECK(pair.left.send_descriptor(pair.left.fd(), "descriptor", never) == Error());
+        (void)pair.left.close();
+    });
+    in_fiber(scheduler, [&] { CHECK(read(pair.right) == text(std::string(20'000, 'w') + "descriptor")); });
 }

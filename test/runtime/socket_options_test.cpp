@@ -1,6 +1,8 @@
 #include "runtime/socket_options.hpp"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <set>
 

@@ -1,7 +1,7 @@
 #include <fcntl.h>
 
 #include "runtime/socket.hpp"
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;
@@ -157,6 +157,7 @@ TEST_CASE("a second reader is EBUSY, and the first goes on undisturbed") {
         CHECK(read(pair.left, 1) == failure(busy));
         CHECK(read_any(pair.left) == failure(busy));
         CHECK(read_line(pair.left) == failure(busy));
+        CHECK(pair.left.unread("no") == busy);
         CHECK(write(pair.left, "x") == Error());  // one may write while another reads
         send_raw(pair.right, "cd");
         CHECK(scheduler.join(*reader) == Error());

@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "runtime/socket.hpp"
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;

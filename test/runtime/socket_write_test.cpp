@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "runtime/socket.hpp"
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;

@@ -1,5 +1,5 @@
 #include "runtime/scheduler.hpp"
-#include "test/runtime/fixtures.hpp"
+#include "test/runtime/sockets.hpp"
 
 using namespace coir;
 using namespace coir::test;
