@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,6 +24,7 @@ namespace {
 
 // The main script may nest calls of C libraries as deeply as under lua5.4, on the usual process stack.
 constexpr std::size_t main_stack_size = 8 << 20;
+constexpr std::size_t least_main_stack = 64 * 1024;  // what loading a script takes
 constexpr auto grace = std::chrono::seconds(grace_seconds);
 
 struct Program {
@@ -162,7 +164,8 @@ int run_program(int argc, char** argv) {
     catch_signals(scheduler, *self.main_fiber);
     (void)report_stack_overflows(describe_overflow);
     std::atexit(at_exit);
-    StackPool main_stack(options.stack_size == 0 ? main_stack_size : options.stack_size);
+    StackPool main_stack(options.stack_size == 0 ? main_stack_size
+                                                 : std::max(options.stack_size, least_main_stack));
     if (Error error = scheduler.start(*self.main_fiber, &main_stack)) {
         std::fprintf(stderr, "%s: cannot start: %s\n", options.program, std::strerror(error.code()));
         return EXIT_FAILURE;

@@ -17,6 +17,14 @@ assert(first and last and first >= 1 and last <= 65535, 'ports are numbers from 
 
 local family = host:find(':', 1, true) and 'AF_INET6' or 'AF_INET'
 
+-- What says that a port is closed. A reset comes from a server that has just gone.
+local is_refusal = {
+  [errno.ECONNREFUSED] = true,
+  [errno.ECONNRESET] = true,
+  [errno.EHOSTUNREACH] = true,
+  [errno.ETIMEDOUT] = true,
+}
+
 --- True when somebody listens there. What is neither yes nor no (bad address, no descriptor) raises.
 local function is_open(port)
   local s <close> = assert(socket(family, 'SOCK_STREAM', 'tcp'))
@@ -25,8 +33,7 @@ local function is_open(port)
     -- A connection from a port to itself is not one to a server: TCP allows it on the own machine.
     return s:name().port ~= port
   end
-  local closed = code == errno.ECONNREFUSED or code == errno.ETIMEDOUT or code == errno.EHOSTUNREACH
-  if not closed then error(problem, 0) end
+  if not is_refusal[code] then error(problem, 0) end
   return false
 end
 

@@ -43,7 +43,11 @@ int take_descriptor(msghdr& message) {
 Error Socket::send_descriptor(int fd, std::string_view data, Deadline deadline) {
     // TCP would send the data and drop the descriptor.
     if (is_open() && family_ != AF_UNIX) return std::errc::operation_not_supported;
-    if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    if (deadline != immediate) {
+        if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    } else if (writing_) {
+        return std::errc::resource_unavailable_try_again;
+    }
     if (Error error = take_turn(deadline)) return error;
     Error error = send_gathered(deadline);
     if (!error) error = send_along(fd, data, deadline);

@@ -19,8 +19,10 @@ end
 
 --- Calls open(...) and returns the number of the descriptor that this has opened, and its results.
 function descriptors.opened_by(open, ...)
+  collectgarbage('stop') -- it might close a descriptor whose number is then used again
   local before = descriptors.open()
   local results = table.pack(open(...))
+  collectgarbage('restart')
   for fd in pairs(descriptors.open()) do
     if not before[fd] then return fd, table.unpack(results, 1, results.n) end
   end

@@ -31,7 +31,7 @@ end)
 
 test.case('a script that catches the first SIGINT is ended by the second', function()
   local process = child.start [[
-    print('ready')
+    fiber.new(function() print('ready') end)  -- runs once the main fiber waits
     print(pcall(fiber.sleep, 100))
     print('still here')
     fiber.sleep(100)
