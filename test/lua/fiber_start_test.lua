@@ -194,6 +194,30 @@ test.case('ten thousand fibers at once', function()
   test.equal(count, 10000)
 end)
 
+test.case('a fiber is no coroutine that one could leave by coroutine.yield', function()
+  for _, body in ipairs { coroutine.yield, function() pcall(coroutine.yield); coroutine.yield() end,
+    function() table.sort({ 3, 2, 1 }, coroutine.yield) end } do
+    local ok, message = fiber.spawn(body):join()
+    test.equal(ok, false)
+    test.match(message, 'attempt to yield')
+  end
+  test.equal({ fiber.spawn(coroutine.isyieldable):join() }, { true, false })
+end)
+
+test.case('a coroutine in which a fiber waits can be neither resumed nor closed by others', function()
+  local co
+  local f = fiber.create(function()
+    co = coroutine.create(function() fiber.sleep(100) end)
+    return coroutine.resume(co)
+  end)
+  test.equal(coroutine.status(co), 'normal')
+  test.equal({ coroutine.resume(co) }, { false, 'cannot resume non-suspended coroutine' })
+  test.raises('cannot close a normal coroutine', coroutine.close, co)
+  f:cancel()
+  fiber.yield()
+  test.equal(coroutine.status(co), 'dead')
+end)
+
 test.case('the clocks go forward in seconds and microseconds', function()
   test.ok(math.abs(fiber.time() - os.time()) < 2)
   test.ok(math.abs(fiber.time64() // 1000000 - os.time()) < 2)

@@ -198,7 +198,8 @@ test.case('errno and error tell the socket\'s last failure, and every method for
   for _, call in ipairs { s.name, s.nonblock } do
     test.fails('ENOTCONN', s:peer())
     test.equal({ s:errno(), s:error() }, { errno.ENOTCONN, 'Transport endpoint is not connected' })
-    local _ = tostring(s), s:fd()
+    tostring(s)
+    s:fd()
     test.equal(s:errno(), errno.ENOTCONN)
     call(s)
     test.equal({ s:errno(), s:error() }, { 0 })

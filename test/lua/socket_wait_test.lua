@@ -104,12 +104,13 @@ end)
 
 test.case('closing from another fiber answers at once', function()
   for name, expected in pairs { readable = true, writable = true, wait = 'RW' } do
-    local a, _b = loopback.full_pair()
+    local a, b = loopback.full_pair()
     local waiter = fiber.spawn(a[name], a)
     fiber.yield()
     test.equal(waiter:status(), 'suspended')
     a:close()
     test.equal({ waiter:join() }, { true, expected })
+    b:close()
   end
 end)
 

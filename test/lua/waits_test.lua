@@ -63,7 +63,7 @@ end
 
 function waits.lines()
   local a, b = loopback.pair()
-  return function() for line in a:lines() do return line end end, function() b:write('data\n') end
+  return function() return a:lines()() end, function() b:write('data\n') end
 end
 
 for name, arguments in pairs { write = { 'x' }, writev = { 'x', 'y' }, send = { 'x' }, syswrite = { 'x' }, writable = {},
@@ -121,9 +121,12 @@ local names = {}
 for name in pairs(waits) do names[#names + 1] = name end
 table.sort(names)
 
+local kept -- what ends the wait that started last: the other end of its socket is not collected
+
 --- Starts a fiber that waits as `name` says. Returns it and what ends the wait.
 local function start(name, wrap)
   local call, finish = waits[name]()
+  kept = finish
   local waiter = fiber.spawn(wrap and wrap(call) or call)
   test.settle()
   test.equal(waiter:status(), 'suspended')
@@ -162,7 +165,7 @@ for _, name in ipairs(names) do
     local waiter = fiber.spawn(call)
     waiter:cancel()
     check_cancelled(waiter)
-    return finisher
+    return finisher, kept
   end)
 
   test.case('it works inside a coroutine: ' .. name, function()

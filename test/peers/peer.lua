@@ -1,93 +1,125 @@
---- peer.lua: starts and stops the programs with which coir is tested end to end.
-local descriptors = require 'descriptors'
+--- peer.lua: starts programs of others on loopback, and stops them again.
+---
+--- A test of this folder runs the harness of ../lua, whose folder this file puts on the path.
+local here = arg[0]:match('^.*/') or './'
+package.path = here .. '?.lua;' .. here .. '../lua/?.lua;' .. package.path
+
 local fiber = require 'fiber'
 local socket = require 'socket'
 local test = require 'test'
+local child = require 'child'
 
-local peer = {}
+local peer = { program = child.program }
 
---- Raises a clear message when the program is not installed.
-function peer.need(program, package)
-  if not os.execute('command -v ' .. program .. ' >/dev/null') then
-    error(('%s is not installed: apt-get install %s'):format(program, package), 2)
+local patience = 10 -- seconds for a peer to answer
+
+function peer.tcp() return assert(socket('AF_INET', 'SOCK_STREAM', 'tcp')) end
+
+--- A listening socket on a free port, and the port.
+function peer.listener()
+  local s = peer.tcp()
+  assert(s:bind('127.0.0.1', 0))
+  assert(s:listen())
+  return s, s:name().port
+end
+
+--- A port that is free now.
+function peer.free_port()
+  local s = peer.tcp()
+  assert(s:setsockopt('SOL_SOCKET', 'SO_REUSEADDR', true))
+  assert(s:bind('127.0.0.1', 0))
+  local port = s:name().port
+  s:close()
+  return port
+end
+
+--- A connected socket.
+function peer.connect(port)
+  local s = peer.tcp()
+  assert(s:sysconnect('127.0.0.1', port, patience))
+  return s
+end
+
+--- Waits until something accepts connections on the port.
+function peer.await(port)
+  local until_when = fiber.clock() + patience
+  while true do
+    local s = peer.tcp()
+    local connected, problem = s:sysconnect('127.0.0.1', port, patience)
+    s:close()
+    if connected then return end
+    if fiber.clock() > until_when then error('the peer does not start: ' .. tostring(problem), 2) end
+    fiber.sleep(0.01)
   end
 end
 
---- A TCP port on which nobody listens at this moment.
-function peer.free_port()
-  local s <close> = assert(socket('AF_INET', 'SOCK_STREAM', 'tcp'))
-  assert(s:bind('127.0.0.1', 0))
-  return s:name().port
+-- -- Processes ------------------------------------------------------------------------------------------
+
+--- True when the shell finds the program. The folders of system programs are looked at, too.
+function peer.installed(program)
+  return (os.execute(('PATH=$PATH:/usr/sbin:/sbin command -v %s >/dev/null'):format(program)))
 end
 
---- A connection to a port of this machine, or nil, message, code.
-function peer.connect(port)
-  local s = assert(socket('AF_INET', 'SOCK_STREAM', 'tcp'))
-  local done, message, code = s:sysconnect('127.0.0.1', port, 10)
-  if done then return s end
-  s:close()
-  return nil, message, code
-end
-
---- Runs a shell command while other fibers go on. Returns its output, and true if it succeeded.
-function peer.run(command)
-  local fd, pipe = descriptors.opened_by(io.popen, 'exec timeout 60 ' .. command .. ' </dev/null', 'r')
-  local s = socket.from_fd(fd)
-  local output = s:read()
-  s:detach()
-  return output, (pipe:close())
-end
-
---- A new folder under /tmp that everybody may read.
-function peer.new_folder()
-  local pipe = io.popen('folder=$(mktemp -d) && chmod 755 "$folder" && echo "$folder"', 'r')
-  local folder = pipe:read('l')
+--- A new folder that only this user can enter. The caller removes it with remove_folder().
+function peer.folder()
+  local pipe = assert(io.popen('mktemp -d', 'r'))
+  local path = pipe:read('l')
   pipe:close()
-  return folder
+  return assert(path, 'no temporary folder')
 end
 
-local server = {}
-server.__index = server
+function peer.remove_folder(path) os.execute(("rm -rf '%s'"):format(path)) end
 
---- Starts a server that stays in the foreground, and waits until its port answers. It ends by itself after
---- a while, should nobody stop it.
-function peer.start(command, port)
-  local pipe = io.popen('timeout 100 ' .. command .. ' >/dev/null 2>&1 </dev/null & echo $!', 'r')
-  local self = setmetatable({ id = pipe:read('n'), port = port }, server)
+local process = {}
+process.__index = process
+
+--- Starts a shell command that ends by itself after a minute, should nobody stop it. What it writes goes
+--- to `log`.
+function peer.start(command, log)
+  local pipe = assert(io.popen(
+    ('export PATH=$PATH:/usr/sbin:/sbin; timeout 60 %s >%s 2>&1 </dev/null & echo $!'):format(command, log)))
+  local id = tonumber(pipe:read('l'))
   pipe:close()
-  test.eventually(function()
-    if not self:runs() then error('the server did not start: ' .. command) end
-    local s <close> = peer.connect(port)
-    return s ~= nil
-  end)
-  return self
+  return setmetatable({ id = id }, process)
 end
 
-function server:runs() return (os.execute(('kill -0 %d 2>/dev/null'):format(self.id))) end
+function process:running() return (os.execute(('kill -0 %d 2>/dev/null'):format(self.id))) end
 
---- Stops the server and waits until it is gone.
-function server:stop()
-  os.execute(('kill %d'):format(self.id))
-  test.eventually(function() return not self:runs() end)
+--- Ends the process and waits until it has gone.
+function process:stop()
+  os.execute(('kill %d 2>/dev/null'):format(self.id))
+  self:wait()
 end
 
---- Starts a server with start(), runs the cases and stops it, whatever happens. A start that fails is a
---- failed case.
-function peer.with_server(start, cases)
-  local started, stop
-  test.case('the server starts', function() started, stop = start() end)
-  if not started then return end
-  cases(started)
-  test.case('the server stops', function() stop() end)
+--- Waits until the process has ended.
+function process:wait()
+  test.eventually(function() return not self:running() end)
 end
 
---- Runs body(i) in n fibers at once and waits for them; raises the first error.
-function peer.in_fibers(n, body)
+--- Runs `body(...)`, then `after()` whatever happened.
+function peer.finally(after, body, ...)
+  local ok, problem = pcall(body, ...)
+  after()
+  if not ok then error(problem, 0) end
+end
+
+--- Runs the functions in fibers of their own and waits for all. Raises the first error.
+function peer.all(n, body)
   local fibers = {}
   for i = 1, n do fibers[i] = fiber.spawn(body, i) end
   for i = 1, n do
-    local ok, message = fibers[i]:join()
-    if not ok then error(message, 2) end
+    local ok, problem = fibers[i]:join()
+    if not ok then error(problem, 0) end
+  end
+end
+
+--- Fails in a case of its own and ends the test when a program is missing.
+function peer.need(...)
+  for _, program in ipairs { ... } do
+    if not peer.installed(program) then
+      test.case(program .. ' is installed', function() error(program .. ' is not installed', 0) end)
+      test.finish()
+    end
   end
 end
 
