@@ -171,7 +171,8 @@ end)
 test.case('size, count and the questions', function()
   local channel = fiber.channel(2)
   local function state()
-    return { channel:size(), channel:count(), channel:is_full(), channel:is_empty(), channel:has_readers(),
+    return { channel:size(), channel:count(), channel:is_full(), channel:is_empty(),
+      channel:has_readers(),
       channel:has_writers(), channel:is_closed() }
   end
   test.equal(state(), { 2, 0, false, true, false, false, false })
@@ -210,7 +211,8 @@ end)
 
 test.case('the methods take channels only', function()
   local channel = fiber.channel()
-  for _, name in ipairs { 'put', 'get', 'close', 'size', 'count', 'is_full', 'is_empty', 'has_readers',
+  for _, name in ipairs { 'put', 'get', 'close', 'size', 'count', 'is_full', 'is_empty',
+      'has_readers',
     'has_writers', 'is_closed' } do
     test.raises('channel expected', channel[name], {}, 1)
     test.raises('channel expected', channel[name], fiber.cond(), 1)

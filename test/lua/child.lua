@@ -33,11 +33,12 @@ local function command_line(words)
   return table.concat(quoted, ' ')
 end
 
---- Runs a shell command that sees the program as "$0". Returns {out =, err =, how =, code =}, where `how`
---- is "exit" or "signal".
+--- Runs a shell command that sees the program as "$0". Returns {out =, err =, how =, code =}, where
+--- `how` is "exit" or "signal".
 function child.shell(command)
   local out, err = os.tmpname(), os.tmpname()
-  local _, how, code = os.execute(('exec %s sh -c %s %s >%s 2>%s </dev/null'):format(limit, quote(command),
+  local _, how, code = os.execute(('exec %s sh -c %s %s >%s 2>%s </dev/null'):format(limit,
+    quote(command),
     quote(child.program), out, err))
   return { out = take_file(out), err = take_file(err), how = how, code = code }
 end
@@ -47,8 +48,8 @@ function child.words(...)
   return child.shell('exec ' .. command_line({ child.program, ... }))
 end
 
---- Runs a script, given as text, with the program's options before it. Returns what shell() does, and
---- `path`, where the script was.
+--- Runs a script, given as text, with the program's options before it. Returns what shell() does,
+--- and `path`, where the script was.
 function child.run(text, ...)
   local path = write_file(text)
   local words = { ... }
@@ -59,7 +60,7 @@ function child.run(text, ...)
   return result
 end
 
--- -- Children that are still running ------------------------------------------------------------------
+-- -- Children that are still running --------------------------------------------------------------
 
 local process = {}
 process.__index = process

@@ -6,7 +6,7 @@ local errno = require 'errno'
 local fiber = require 'fiber'
 local socket = require 'socket'
 
--- -- UDP ----------------------------------------------------------------------------------------------
+-- -- UDP ------------------------------------------------------------------------------------------
 
 for _, host in ipairs { '127.0.0.1', '::1' } do
   local family = host == '::1' and 'AF_INET6' or 'AF_INET'
@@ -64,7 +64,8 @@ test.case('MSG_PEEK looks at a datagram without taking it, MSG_TRUNC is accepted
   local a = loopback.datagram()
   local b, port = loopback.datagram()
   a:sendto('127.0.0.1', port, 'abcdef')
-  test.equal({ b:recv(nil, 'MSG_PEEK'), b:recv(2, 'MSG_PEEK'), b:recv(3, 'MSG_TRUNC') }, { 'abcdef', 'ab', 'abc' })
+  test.equal({ b:recv(nil, 'MSG_PEEK'), b:recv(2, 'MSG_PEEK'), b:recv(3, 'MSG_TRUNC') },
+    { 'abcdef', 'ab', 'abc' })
 end)
 
 test.case('recvfrom waits, and gives up after its timeout', function()
@@ -123,30 +124,36 @@ end)
 test.case('a connected UDP socket has a peer', function()
   local b, port = loopback.datagram()
   local a = loopback.datagram()
-  test.equal({ a:sysconnect('127.0.0.1', port), a:peer().port, a:peer().protocol }, { true, port, 'udp' })
+  test.equal({ a:sysconnect('127.0.0.1', port), a:peer().port, a:peer().protocol },
+    { true, port, 'udp' })
   a:send('x')
   local _, from = b:recvfrom()
   test.equal(from.port, a:name().port)
 end)
 
--- -- Multicast ----------------------------------------------------------------------------------------
+-- -- Multicast ------------------------------------------------------------------------------------
 
 test.case('multicast on loopback, IPv4', function()
   local receiver = socket('AF_INET', 'SOCK_DGRAM', 'udp')
   receiver:bind('0.0.0.0', 0)
   local port, group = receiver:name().port, '239.77.1.9'
-  test.equal({ receiver:setsockopt('IPPROTO_IP', 'IP_ADD_MEMBERSHIP', { group = group, interface = '127.0.0.1' }) }, { true })
+  test.equal({ receiver:setsockopt('IPPROTO_IP', 'IP_ADD_MEMBERSHIP',
+    { group = group, interface = '127.0.0.1' }) }, { true })
   local sender = socket('AF_INET', 'SOCK_DGRAM', 'udp')
   test.equal(sender:setsockopt('IPPROTO_IP', 'IP_MULTICAST_IF', '127.0.0.1'), true)
   test.equal(sender:getsockopt('IPPROTO_IP', 'IP_MULTICAST_IF'), '127.0.0.1')
   test.equal({ sender:sendto(group, port, 'to all') }, { 6 })
   test.equal(receiver:recv(nil, nil, 5), 'to all')
-  test.refused('EADDRINUSE', receiver:setsockopt('IPPROTO_IP', 'IP_ADD_MEMBERSHIP', { group = group, interface = 'lo' }))
+  test.refused('EADDRINUSE', receiver:setsockopt('IPPROTO_IP', 'IP_ADD_MEMBERSHIP',
+    { group = group, interface = 'lo' }))
   for _, interface in ipairs { 'lo', 1, '127.0.0.1' } do
-    test.equal({ receiver:setsockopt('IPPROTO_IP', 'IP_DROP_MEMBERSHIP', { group = group, interface = interface }) }, { true })
+    test.equal({ receiver:setsockopt('IPPROTO_IP', 'IP_DROP_MEMBERSHIP',
+      { group = group, interface = interface }) }, { true })
     test.refused('EADDRNOTAVAIL',
-      receiver:setsockopt('IPPROTO_IP', 'IP_DROP_MEMBERSHIP', { group = group, interface = interface }))
-    test.equal({ receiver:setsockopt('IPPROTO_IP', 'IP_ADD_MEMBERSHIP', { group = group, interface = interface }) }, { true })
+      receiver:setsockopt('IPPROTO_IP', 'IP_DROP_MEMBERSHIP',
+      { group = group, interface = interface }))
+    test.equal({ receiver:setsockopt('IPPROTO_IP', 'IP_ADD_MEMBERSHIP',
+      { group = group, interface = interface }) }, { true })
   end
   receiver:setsockopt('IPPROTO_IP', 'IP_DROP_MEMBERSHIP', { group = group, interface = 'lo' })
   sender:sendto(group, port, 'nobody listens')
@@ -184,7 +191,8 @@ if hears_itself then
     local receiver = socket('AF_INET6', 'SOCK_DGRAM', 'udp')
     receiver:bind('::', 0)
     local port, group = receiver:name().port, 'ff11::77:19'
-    receiver:setsockopt('IPPROTO_IPV6', 'IPV6_JOIN_GROUP', { group = group, interface = hears_itself })
+    receiver:setsockopt('IPPROTO_IPV6', 'IPV6_JOIN_GROUP',
+      { group = group, interface = hears_itself })
     local sender = socket('AF_INET6', 'SOCK_DGRAM', 'udp')
     test.equal(sender:setsockopt('IPPROTO_IPV6', 'IPV6_MULTICAST_IF', hears_itself), true)
     test.equal(sender:getsockopt('IPPROTO_IPV6', 'IPV6_MULTICAST_IF'), hears_itself)
@@ -209,7 +217,8 @@ test.case('groups that are none are refused', function()
   test.raises('an interface is a name or a number', join, { group = '239.1.1.1', interface = {} })
   local s6 = socket('AF_INET6', 'SOCK_DGRAM', 'udp')
   test.refused('EINVAL', s6:setsockopt('IPPROTO_IPV6', 'IPV6_JOIN_GROUP', '::1'))
-  test.refused('ENODEV', s6:setsockopt('IPPROTO_IPV6', 'IPV6_JOIN_GROUP', { group = 'ff11::1', interface = 'nosuch0' }))
+  test.refused('ENODEV', s6:setsockopt('IPPROTO_IPV6', 'IPV6_JOIN_GROUP',
+    { group = 'ff11::1', interface = 'nosuch0' }))
   test.refused('ENODEV', s:setsockopt('IPPROTO_IP', 'IP_MULTICAST_IF', 'nosuch0'))
   test.refused('EADDRNOTAVAIL', s:setsockopt('IPPROTO_IP', 'IP_MULTICAST_IF', '192.0.2.77'))
 end)

@@ -75,7 +75,8 @@ test.case('an error of the script ends it at once, although fibers are parked', 
 end)
 
 test.case('os.exit ends it at once with the status, although fibers are parked', function()
-  for words, status in pairs { ['7'] = 7, ['0'] = 0, ['true'] = 0, ['false'] = 1, [''] = 0, ['3, false'] = 3 } do
+  for words, status in pairs { ['7'] = 7, ['0'] = 0, ['true'] = 0, ['false'] = 1, [''] = 0,
+      ['3, false'] = 3 } do
     local result = ends(status, [[
       fiber.create(function() while true do pcall(fiber.sleep, 100) end end)
       io.write('flushed')
@@ -94,7 +95,8 @@ test.case('os.exit works in any fiber and in a coroutine', function()
 end)
 
 test.case('os.exit(status, true) closes the state: finalizers run, in any fiber', function()
-  for _, call in ipairs { 'os.exit(true, true)', 'os.exit(4, true)', 'fiber.create(os.exit, 4, true)',
+  for _, call in ipairs { 'os.exit(true, true)', 'os.exit(4, true)',
+      'fiber.create(os.exit, 4, true)',
     'fiber.new(os.exit, 4, true) fiber.sleep(100)' } do
     local result = ends(call:find 'true, true' and 0 or 4, [[
       Kept = setmetatable({}, { __gc = function() print('collected') end })
@@ -131,7 +133,7 @@ test.case('a fiber that swallows cancellation is named', function()
   test.ok(fiber.clock() - began < 10)
 end)
 
--- -- Deadlock -----------------------------------------------------------------------------------------
+-- -- Deadlock -------------------------------------------------------------------------------------
 
 test.case('a deadlock is reported with the traceback of every parked fiber', function()
   local result = ends(1, [[
@@ -145,7 +147,8 @@ test.case('a deadlock is reported with the traceback of every parked fiber', fun
   ]])
   test.match(result.err, 'deadlock')
   for _, pattern in ipairs { "fiber %d+ %(the reader%) waits: channel get, ", "in upvalue 'reader'",
-    'fiber %d+ %(the locker%) waits: mutex, ', 'fiber %d+ %(lua_%w+%) waits: cond, ', "in local 'main'" } do
+    'fiber %d+ %(the locker%) waits: mutex, ', 'fiber %d+ %(lua_%w+%) waits: cond, ',
+    "in local 'main'" } do
     test.match(result.err, pattern)
   end
 end)
@@ -170,7 +173,7 @@ test.case('waiting for a descriptor or a time is none', function()
   ]])
 end)
 
--- -- Descriptors --------------------------------------------------------------------------------------
+-- -- Descriptors ----------------------------------------------------------------------------------
 
 test.case('inherited descriptors stay open, and the program\'s own do not reach its children', function()
   local path = os.tmpname()
@@ -183,7 +186,8 @@ test.case('inherited descriptors stay open, and the program\'s own do not reach 
     os.execute("ls -l /proc/self/fd | grep -c -e socket: -e eventpoll -e eventfd; cat <&8")
   ']]):format(path, path, path))
   os.remove(path)
-  test.equal({ result.out, result.err }, { 'through descriptor 7\n\n0\nthrough descriptor 7\n', '' })
+  test.equal({ result.out, result.err }, { 'through descriptor 7\n\n0\nthrough descriptor 7\n',
+    '' })
 end)
 
 test.case('SIGPIPE does not end it', function()

@@ -182,7 +182,7 @@ test.case('cancellation reaches a fiber inside a coroutine', function()
   check_cancelled(select(2, f:join()))
 end)
 
--- -- wakeup -------------------------------------------------------------------------------------------
+-- -- wakeup ---------------------------------------------------------------------------------------
 
 test.case('wakeup ends a sleep early', function()
   local f = sleeper()

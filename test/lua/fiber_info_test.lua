@@ -1,4 +1,5 @@
--- fiber_info_test.lua: what a fiber tells of itself: id, name, status, storage, info, traceback, top.
+-- fiber_info_test.lua: what a fiber tells of itself: id, name, status, storage, info, traceback,
+-- top.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local loopback = require 'loopback'
@@ -139,7 +140,8 @@ test.case('info has a row for each living fiber', function()
   local f, finish = parked(fiber.sleep, 100)
   f:name('sleeper')
   local row = fiber.info()[f:id()]
-  test.equal({ row.name, row.fid, row.status, row.csw }, { 'sleeper', f:id(), 'suspended', f:csw() })
+  test.equal({ row.name, row.fid, row.status, row.csw },
+    { 'sleeper', f:id(), 'suspended', f:csw() })
   test.equal(math.type(row.time), 'float')
   test.equal({ math.type(row.memory.used), math.type(row.memory.total) }, { 'integer', 'integer' })
   test.ok(row.memory.total > 500 * 1024)

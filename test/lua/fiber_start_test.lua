@@ -1,4 +1,5 @@
--- fiber_start_test.lua: fiber.create, new, spawn and wrap; the order in which fibers run; yield and sleep.
+-- fiber_start_test.lua: fiber.create, new, spawn and wrap; the order in which fibers run; yield and
+-- sleep.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local fiber = require 'fiber'

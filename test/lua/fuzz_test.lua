@@ -1,5 +1,6 @@
--- fuzz_test.lua [seed [seconds]]: calls every function and method with random arguments. Whatever they are,
--- a call ends with a Lua error or with what is documented; a crash shows as the end of the process.
+-- fuzz_test.lua [seed [seconds]]: calls every function and method with random arguments. Whatever
+-- they are, a call ends with a Lua error or with what is documented; a crash shows as the end of
+-- the process.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local descriptors = require 'descriptors'
@@ -13,7 +14,7 @@ local duration = tonumber(arg[2]) or 4
 math.randomseed(seed)
 print('seed ' .. seed)
 
--- -- What is called -----------------------------------------------------------------------------------
+-- -- What is called -------------------------------------------------------------------------------
 
 local targets = {}
 local function add(name, f) targets[#targets + 1] = { name = name, call = f } end
@@ -31,11 +32,14 @@ add_functions('fiber', fiber)
 add_functions('errno', { strerror = errno.strerror })
 
 local method_names = {}
-for name in ([[ accept bind close detach errno error fd flush getsockopt linger lines listen name nonblock peek
-  peer read read_any readable readline recv recvfd recvfrom send sendfd sendto setmaxline setsockopt setvbuf
-  shutdown sysbind sysconnect sysread syswrite unread wait writable write writev size signal broadcast put get
-  count is_full is_empty has_readers has_writers is_closed lock try_lock unlock acquire release add done join
-  set_joinable status id cancel wakeup testcancel info csw traceback ]]):gmatch('%S+') do
+for name in ([[
+  accept bind close detach errno error fd flush getsockopt linger lines listen name nonblock peek
+  peer read read_any readable readline recv recvfd recvfrom send sendfd sendto setmaxline
+  setsockopt setvbuf shutdown sysbind sysconnect sysread syswrite unread wait writable write
+  writev size signal broadcast put get count is_full is_empty has_readers has_writers is_closed
+  lock try_lock unlock acquire release add done join set_joinable status id cancel wakeup
+  testcancel info csw traceback
+]]):gmatch('%S+') do
   method_names[#method_names + 1] = name
 end
 
@@ -52,7 +56,8 @@ end
 -- What real arguments reach more often than random ones.
 add('setsockopt with a level', function(name, value)
   local object = values.object()
-  local level = ({ 'SOL_SOCKET', 'IPPROTO_TCP', 'IPPROTO_IP', 'IPPROTO_IPV6', 'IPPROTO_UDP' })[math.random(5)]
+  local level = ({ 'SOL_SOCKET', 'IPPROTO_TCP', 'IPPROTO_IP', 'IPPROTO_IPV6',
+    'IPPROTO_UDP' })[math.random(5)]
   return object.setsockopt(object, level, name, value)
 end)
 add('abstract names', function(port)
@@ -67,7 +72,7 @@ add('metamethods', function(other)
 end)
 table.sort(targets, function(a, b) return a.name < b.name end)
 
--- -- One call -----------------------------------------------------------------------------------------
+-- -- One call -------------------------------------------------------------------------------------
 
 local failures = {}
 local function complain(target, what, ...)
@@ -86,7 +91,8 @@ local function check_results(target, results)
   local ok, first, message, code = results[1], results[2], results[3], results[4]
   if not ok then
     if fiber.is_cancelled(first) or type(first) == 'userdata' then return end
-    if type(first) ~= 'string' or first:find('bad argument #%-') or first:find('bad argument #%d%d') then
+    if type(first) ~= 'string' or first:find('bad argument #%-')
+        or first:find('bad argument #%d%d') then
       complain(target, 'an odd error', first)
     end
   elseif not first and type(code) == 'number' then
@@ -100,7 +106,9 @@ end
 local function call(target, arguments)
   local way = math.random(100)
   if way > 10 then return pcall(target.call, table.unpack(arguments, 1, arguments.n)) end
-  if way > 1 then return pcall(coroutine.wrap(target.call), table.unpack(arguments, 1, arguments.n)) end
+  if way > 1 then
+    return pcall(coroutine.wrap(target.call), table.unpack(arguments, 1, arguments.n))
+  end
   local results = {}
   setmetatable({}, { __gc = function()
     results = table.pack(pcall(target.call, table.unpack(arguments, 1, arguments.n)))
@@ -110,7 +118,8 @@ local function call(target, arguments)
 end
 
 --- Numbers of descriptors that are not ours must not be closed or given away.
-local takes_descriptors = { ['socket.from_fd'] = true, ['socket.iowait'] = true, [':sendfd'] = true }
+local takes_descriptors = { ['socket.from_fd'] = true, ['socket.iowait'] = true,
+  [':sendfd'] = true }
 
 local function spare_descriptors(target, arguments)
   if not takes_descriptors[target.name] then return end
@@ -127,7 +136,9 @@ local function run_one(target)
   local f = fiber.spawn(function() results = table.pack(call(target, arguments)) end)
   if not f:join(0.001) then
     pcall(f.cancel, f) -- it may have ended meanwhile
-    if not f:join(10) and f:status() ~= 'dead' then complain(target, 'goes on after cancellation', f:traceback()) end
+    if not f:join(10) and f:status() ~= 'dead' then
+      complain(target, 'goes on after cancellation', f:traceback())
+    end
   end
   if results and results.n > 0 then
     adopt(target, results)
@@ -135,7 +146,7 @@ local function run_one(target)
   end
 end
 
--- -- The loop -----------------------------------------------------------------------------------------
+-- -- The loop -------------------------------------------------------------------------------------
 
 local open_before = descriptors.count()
 local last = fiber.clock() + duration
@@ -165,7 +176,8 @@ test.case('afterwards everything is let go of', function()
   collectgarbage()
   test.settle()
   collectgarbage()
-  test.ok(descriptors.count() <= open_before + 2, ('%d descriptors, %d before'):format(descriptors.count(), open_before))
+  test.ok(descriptors.count() <= open_before + 2,
+    ('%d descriptors, %d before'):format(descriptors.count(), open_before))
 end)
 
 test.case('afterwards sockets and fibers still work', function()

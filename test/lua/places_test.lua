@@ -1,5 +1,5 @@
--- places_test.lua: the 26 places where user code may call a function that waits, each shown with another
--- fiber that goes on meanwhile.
+-- places_test.lua: the 26 places where user code may call a function that waits, each shown with
+-- another fiber that goes on meanwhile.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local loopback = require 'loopback'
@@ -41,7 +41,8 @@ place('inside pcall', function() test.equal({ pcall(ask, 5) }, { true, 5 }) end)
 place('inside an xpcall body', function() test.equal({ xpcall(ask, print, 5) }, { true, 5 }) end)
 
 place('in an xpcall message handler', function()
-  test.equal({ xpcall(error, function(message) return message .. ask(5) end, 'e') }, { false, 'e5' })
+  test.equal({ xpcall(error, function(message) return message .. ask(5) end, 'e') },
+    { false, 'e5' })
 end)
 
 place('in an __index function', function()
@@ -56,15 +57,20 @@ end)
 
 place('in arithmetic, comparison, concatenation and length metamethods', function()
   local meta = {}
-  for _, name in ipairs { 'add', 'sub', 'mul', 'div', 'mod', 'pow', 'unm', 'idiv', 'band', 'bor', 'bxor', 'shl',
+  for _, name in ipairs { 'add', 'sub', 'mul', 'div', 'mod', 'pow', 'unm', 'idiv', 'band', 'bor',
+      'bxor', 'shl',
     'shr', 'bnot', 'concat', 'len' } do
     meta['__' .. name] = function() return ask(3) end
   end
-  for _, name in ipairs { 'eq', 'lt', 'le' } do meta['__' .. name] = function() return ask(3) == 3 end end
+  for _, name in ipairs { 'eq', 'lt', 'le' } do
+    meta['__' .. name] = function() return ask(3) == 3 end
+  end
   local a, b = setmetatable({}, meta), setmetatable({}, meta)
-  test.equal({ a + b, a - b, a * b, a / b, a % b, a ^ b, -a, a // b, a & b, a | b, a ~ b, a << b, a >> b, ~a, a .. b, #a },
+  test.equal({ a + b, a - b, a * b, a / b, a % b, a ^ b, -a, a // b, a & b, a | b, a ~ b, a << b,
+    a >> b, ~a, a .. b, #a },
     { 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3 })
-  test.equal({ a == b, a < b, a <= b, a ~= b, a > b, a >= b }, { true, true, true, false, true, true })
+  test.equal({ a == b, a < b, a <= b, a ~= b, a > b, a >= b },
+    { true, true, true, false, true, true })
 end)
 
 place('in a __call function', function()
@@ -79,7 +85,8 @@ end)
 
 place('in __pairs', function()
   local got = {}
-  local object = setmetatable({}, { __pairs = function() ask(); return function(_, k) return not k and ask(1) or nil end end })
+  local function next_key(_, k) return not k and ask(1) or nil end
+  local object = setmetatable({}, { __pairs = function() ask(); return next_key end })
   for k in pairs(object) do got[#got + 1] = k end
   test.equal(got, { 1 })
 end)
@@ -152,7 +159,8 @@ place('in __tostring by string.format("%s")', function()
 end)
 
 place('in table.unpack and table.concat through __index', function()
-  local list = setmetatable({}, { __index = function(_, i) return ask(i) end, __len = function() return 3 end })
+  local list = setmetatable({}, { __index = function(_, i) return ask(i) end,
+    __len = function() return 3 end })
   test.equal({ table.unpack(list, 1, 3) }, { 1, 2, 3 })
   test.equal(table.concat(list, ','), '1,2,3')
 end)
@@ -169,7 +177,8 @@ end)
 place('in __close on leaving a scope', function()
   local got
   do
-    local guard <close> = setmetatable({}, { __close = function() got = ask(3) end }) -- luacheck: ignore
+    local function close() got = ask(3) end
+    local guard <close> = setmetatable({}, { __close = close }) -- luacheck: ignore
   end
   test.equal(got, 3)
 end)
@@ -177,7 +186,8 @@ end)
 place('in __close while an error unwinds', function()
   local got
   local ok, message = pcall(function()
-    local guard <close> = setmetatable({}, { __close = function(_, e) got = e .. ask(3) end }) -- luacheck: ignore
+    local function close(_, e) got = e .. ask(3) end
+    local guard <close> = setmetatable({}, { __close = close }) -- luacheck: ignore
     error('thrown ', 0)
   end)
   test.equal({ ok, message, got }, { false, 'thrown ', 'thrown 3' })
@@ -186,7 +196,8 @@ end)
 local found, lpeg = pcall(require, 'lpeg')
 if found then
   place('in a C library\'s callback (lpeg.Cmt)', function()
-    local number = lpeg.Cmt(lpeg.C(lpeg.R '09' ^ 1), function(_, at, digits) return at, ask(digits) + 1 end)
+    local number = lpeg.Cmt(lpeg.C(lpeg.R '09' ^ 1),
+      function(_, at, digits) return at, ask(digits) + 1 end)
     test.equal({ lpeg.match(number * ',' * number, '41,6') }, { 42, 7 })
   end)
 else

@@ -46,8 +46,10 @@ test.case('a script that catches the first SIGINT is ended by the second', funct
 end)
 
 test.case('SIGINT reaches every kind of wait of the main fiber', function()
-  for _, wait in ipairs { 'fiber.yield', 'fiber.cond():wait(100)', 'fiber.channel():get(100)', 'fiber.mutex():lock(100)',
-    'select(1, socket.socketpair("AF_UNIX", "SOCK_STREAM", 0)):read(1, 100)', 'fiber.spawn(fiber.sleep, 100):join()' } do
+  for _, wait in ipairs { 'fiber.yield', 'fiber.cond():wait(100)', 'fiber.channel():get(100)',
+      'fiber.mutex():lock(100)',
+    'select(1, socket.socketpair("AF_UNIX", "SOCK_STREAM", 0)):read(1, 100)',
+    'fiber.spawn(fiber.sleep, 100):join()' } do
     if wait ~= 'fiber.yield' and wait ~= 'fiber.mutex():lock(100)' then
       local process = child.start('local keep = { socket.socketpair("AF_UNIX", "SOCK_STREAM", 0) }\nprint("ready")\n'
         .. wait:gsub('select.-%)%)', 'keep[1]'))
@@ -74,7 +76,8 @@ test.case('SIGTERM cancels all fibers, which can clean up', function()
   local process = child.start [[
     for i = 1, 3 do
       fiber.create(function()
-        local guard <close> = setmetatable({}, { __close = function() print('cleaned up ' .. i) end })
+        local function clean_up() print('cleaned up ' .. i) end
+        local guard <close> = setmetatable({}, { __close = clean_up })
         fiber.sleep(100)
       end)
     end

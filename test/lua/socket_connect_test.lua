@@ -8,7 +8,7 @@ local socket = require 'socket'
 
 local function tcp() return socket('AF_INET', 'SOCK_STREAM', 'tcp') end
 
--- -- bind and listen ----------------------------------------------------------------------------------
+-- -- bind and listen ------------------------------------------------------------------------------
 
 test.case('bind takes an address and a port', function()
   local s = tcp()
@@ -39,12 +39,15 @@ test.case('addresses may be short, and 0 means all', function()
 end)
 
 test.case('what is no address or port is EINVAL, and the message names it', function()
-  for _, host in ipairs { 'localhost', '', '1.2.3.4.5', '256.0.0.1', '127.0.0.1 ', ' 127.0.0.1', '127.0.0.1\0', 'a\nb',
+  for _, host in ipairs { 'localhost', '', '1.2.3.4.5', '256.0.0.1', '127.0.0.1 ', ' 127.0.0.1',
+      '127.0.0.1\0', 'a\nb',
     ('1'):rep(1000) } do
     test.refused('EINVAL', tcp():bind(host, 0))
   end
-  test.equal({ tcp():bind('localhost', 80) }, { false, 'localhost:80: Invalid argument', errno.EINVAL })
-  for _, port in ipairs { -1, 65536, 1e300, 0 / 0, 80.5, '80x', 'x', '', ' 80', '-1', '65536', '0x50', {}, true } do
+  test.equal({ tcp():bind('localhost', 80) },
+    { false, 'localhost:80: Invalid argument', errno.EINVAL })
+  for _, port in ipairs { -1, 65536, 1e300, 0 / 0, 80.5, '80x', 'x', '', ' 80', '-1', '65536',
+      '0x50', {}, true } do
     test.match(test.refused('EINVAL', tcp():bind('127.0.0.1', port)), '^127%.0%.0%.1:')
   end
   for _, host in ipairs { {}, true, print } do
@@ -85,7 +88,7 @@ test.case('listen says what the kernel refuses', function()
   test.refused('EOPNOTSUPP', loopback.datagram():listen())
 end)
 
--- -- accept and sysconnect ----------------------------------------------------------------------------
+-- -- accept and sysconnect ------------------------------------------------------------------------
 
 test.case('accept gives the socket and where it is from', function()
   for _, host in ipairs { '127.0.0.1', '::1' } do
@@ -126,7 +129,9 @@ test.case('accept gives up after its timeout', function()
   local listener = loopback.listener()
   test.fails('ETIMEDOUT', test.takes(0.004, 5, listener.accept, listener, 0.005))
   test.equal(listener:errno(), errno.ETIMEDOUT)
-  for _, timeout in ipairs { 0, -1, -math.huge } do test.fails('ETIMEDOUT', listener:accept(timeout)) end
+  for _, timeout in ipairs { 0, -1, -math.huge } do
+    test.fails('ETIMEDOUT', listener:accept(timeout))
+  end
   test.raises('NaN', listener.accept, listener, 0 / 0)
 end)
 
@@ -209,7 +214,8 @@ test.case('sysconnect gives up after its timeout', function()
   local port, _keep, _clients = deaf_listener()
   for _, timeout in ipairs { 0.02, 0, -1 } do
     local client = tcp()
-    local message = test.refused('ETIMEDOUT', test.takes(timeout * 0.9, 5, client.sysconnect, client, '127.0.0.1', port,
+    local message = test.refused('ETIMEDOUT',
+      test.takes(timeout * 0.9, 5, client.sysconnect, client, '127.0.0.1', port,
       timeout))
     test.match(message, ('^127%%.0%%.0%%.1:%d: '):format(port))
   end
@@ -227,7 +233,7 @@ test.case('a cancelled fiber stops connecting', function()
   return _keep, _clients
 end)
 
--- -- shutdown -----------------------------------------------------------------------------------------
+-- -- shutdown -------------------------------------------------------------------------------------
 
 test.case('shutdown of the writing half lets the peer read to the end, and answer', function()
   for _, how in ipairs { 'W', 'WRITE', 'send', 1, '1', socket.SHUT_WR } do

@@ -1,5 +1,5 @@
--- socket_patience_test.lua: buffered reads that cannot be answered at once: timeouts, cancellation, closing,
--- failing. Whatever ends a read, no byte is lost.
+-- socket_patience_test.lua: buffered reads that cannot be answered at once: timeouts, cancellation,
+-- closing, failing. Whatever ends a read, no byte is lost.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local child = require 'child'
@@ -137,7 +137,8 @@ for_reads('at the end of the stream the rest comes without a delimiter', functio
   if read ~= reads.peek then test.equal({ read(a), read(a) }, { '', '' }) end
 end)
 
-for_reads('a connection that is reset says so, and what was received before stays', function(read, a, b)
+for_reads('a connection that is reset says so, and what was received before stays',
+  function(read, a, b)
   b:write('abc')
   test.fails('ETIMEDOUT', a:read(10, 0.005))
   a:write('never read')

@@ -17,7 +17,7 @@ local function for_streams(sentence, body)
   end
 end
 
--- -- Waiting mode -------------------------------------------------------------------------------------
+-- -- Waiting mode ---------------------------------------------------------------------------------
 
 for_streams('sysread and recv wait until something arrives', function(a, b)
   for _, name in ipairs { 'sysread', 'recv' } do
@@ -169,14 +169,16 @@ test.case('a connection that was reset says so', function()
   test.fails('ECONNRESET', a:sysread(1))
 end)
 
--- -- Flags --------------------------------------------------------------------------------------------
+-- -- Flags ----------------------------------------------------------------------------------------
 
 for_streams('MSG_PEEK leaves the data there', function(a, b)
   b:write('abc')
-  test.equal({ a:recv(2, 'MSG_PEEK'), a:recv(9, { 'MSG_PEEK' }), a:recv(9) }, { 'ab', 'abc', 'abc' })
+  test.equal({ a:recv(2, 'MSG_PEEK'), a:recv(9, { 'MSG_PEEK' }), a:recv(9) },
+    { 'ab', 'abc', 'abc' })
 end)
 
-for_streams('MSG_DONTWAIT fails with EAGAIN or waits for the fiber\'s sake, but never blocks', function(a)
+for_streams('MSG_DONTWAIT fails with EAGAIN or waits for the fiber\'s sake, but never blocks',
+  function(a)
   test.fails(nil, a:recv(10, 'MSG_DONTWAIT', 0.001))
   test.fails(nil, a:recv(10, {}, 0.001))
 end)
@@ -201,7 +203,7 @@ test.case('flags of send: out-of-band data and MSG_MORE', function()
   test.equal(b:read(7), 'one two')
 end)
 
--- -- Immediate mode -----------------------------------------------------------------------------------
+-- -- Immediate mode -------------------------------------------------------------------------------
 
 for_streams('in immediate mode nothing waits', function(a, b)
   a:nonblock(true)
@@ -234,8 +236,10 @@ end)
 
 for_streams('in waiting mode it cannot, even if it need not wait', function(a, b)
   b:write('left')
-  for _, call in ipairs { function() a:sysread(10) end, function() a:sysread(10, 0) end, function() a:recv(10) end,
-    function() a:syswrite('x') end, function() a:syswrite('x', 0) end, function() a:send('x') end } do
+  for _, call in ipairs { function() a:sysread(10) end, function() a:sysread(10, 0) end,
+      function() a:recv(10) end,
+    function() a:syswrite('x') end, function() a:syswrite('x', 0) end,
+    function() a:send('x') end } do
     local f = fiber.spawn(call)
     f:cancel()
     local ok, err = f:join()

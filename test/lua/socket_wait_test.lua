@@ -160,16 +160,19 @@ test.case('a closed number that another socket gets at once never wakes the old 
   end
 end)
 
--- -- iowait -------------------------------------------------------------------------------------------
+-- -- iowait ---------------------------------------------------------------------------------------
 
 test.case('iowait answers in the form in which it was asked', function()
   local a, b = loopback.pair()
   local fd = a:fd()
-  test.equal({ socket.iowait(fd, 2), socket.iowait(fd, 'w'), socket.iowait(fd, 'W') }, { 2, 'W', 'W' })
-  test.equal({ socket.iowait(fd, 3), socket.iowait(fd, 'rw'), socket.iowait(fd, 'WR') }, { 2, 'W', 'W' })
+  test.equal({ socket.iowait(fd, 2), socket.iowait(fd, 'w'), socket.iowait(fd, 'W') },
+    { 2, 'W', 'W' })
+  test.equal({ socket.iowait(fd, 3), socket.iowait(fd, 'rw'), socket.iowait(fd, 'WR') },
+    { 2, 'W', 'W' })
   b:write('x')
   a:readable()
-  test.equal({ socket.iowait(fd, 1), socket.iowait(fd, 'r'), socket.iowait(fd, 'Rr') }, { 1, 'R', 'R' })
+  test.equal({ socket.iowait(fd, 1), socket.iowait(fd, 'r'), socket.iowait(fd, 'Rr') },
+    { 1, 'R', 'R' })
   test.equal({ socket.iowait(fd, 3), socket.iowait(fd, 'rw') }, { 3, 'RW' })
 end)
 

@@ -21,7 +21,8 @@ end)
 
 test.case('writing nothing is 0, whatever the state of the connection', function()
   local a, _b = loopback.full_pair()
-  test.equal({ a:write(''), a:write('', 0), a:write({}), a:write({ '', '' }), a:writev(), a:writev('') },
+  test.equal({ a:write(''), a:write('', 0), a:write({}), a:write({ '', '' }), a:writev(),
+    a:writev('') },
     { 0, 0, 0, 0, 0, 0 })
   return _b
 end)
@@ -36,7 +37,9 @@ end)
 
 test.case('write takes strings and tables of strings only', function()
   local a, _b = loopback.pair()
-  for _, value in ipairs { 5, true, print, fiber.self() } do test.raises('string expected', a.write, a, value) end
+  for _, value in ipairs { 5, true, print, fiber.self() } do
+    test.raises('string expected', a.write, a, value)
+  end
   test.raises('string expected', a.write, a)
   for _, piece in ipairs { 5, true, {}, print } do
     test.raises('piece 2 is a ' .. type(piece) .. ', not a string', a.write, a, { 'x', piece })

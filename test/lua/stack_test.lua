@@ -80,7 +80,8 @@ end)
 
 sized('a larger stack is enough for the same', function()
   for _, size in ipairs { '512k', '524288', '1m', '1M', '512K' } do
-    local result = child.run(nested .. "print(require 'fiber'.spawn(nest, 190):join())", '--stack=' .. size)
+    local result = child.run(nested .. "print(require 'fiber'.spawn(nest, 190):join())",
+      '--stack=' .. size)
     test.equal({ result.out, result.how, result.code }, { 'true\tx\n', 'exit', 0 })
   end
 end)
@@ -97,7 +98,8 @@ test.case('the size shows in info', function()
 end)
 
 test.case('a size that is none is refused', function()
-  for _, size in ipairs { '', '0', 'k', '12x', '-1', '1.5m', '512kb', ' 512k', '0x100', '99999999999999999999',
+  for _, size in ipairs { '', '0', 'k', '12x', '-1', '1.5m', '512kb', ' 512k', '0x100',
+      '99999999999999999999',
     '18446744073709551615g' } do
     local result = child.words('--stack=' .. size, '-e', 'print(1)')
     test.equal({ result.out, result.how, result.code }, { '', 'exit', 1 })

@@ -9,7 +9,7 @@ local function check_cancelled(f)
   test.ok(fiber.is_cancelled(err))
 end
 
--- -- mutex --------------------------------------------------------------------------------------------
+-- -- mutex ----------------------------------------------------------------------------------------
 
 test.case('a mutex lets one fiber in at a time, in their order', function()
   local mutex = fiber.mutex()
@@ -87,7 +87,7 @@ test.case('a cancelled fiber gets no lock, and the next one does', function()
   test.equal(mutex:try_lock(), true)
 end)
 
--- -- semaphore ----------------------------------------------------------------------------------------
+-- -- semaphore ------------------------------------------------------------------------------------
 
 test.case('a semaphore lets as many in as it has units', function()
   local semaphore = fiber.semaphore(2)
@@ -144,7 +144,7 @@ test.case('a semaphore does not count beyond the largest integer', function()
   test.equal(semaphore:count(), math.maxinteger)
 end)
 
--- -- wait_group ---------------------------------------------------------------------------------------
+-- -- wait_group -----------------------------------------------------------------------------------
 
 test.case('wait ends when everything added is done', function()
   local group = fiber.wait_group()
@@ -199,11 +199,12 @@ test.case('wait gives up after its timeout, and raises when cancelled', function
   check_cancelled(f)
 end)
 
--- -- What they share ----------------------------------------------------------------------------------
+-- -- What they share ------------------------------------------------------------------------------
 
 test.case('a bad timeout raises', function()
   local mutex, semaphore, group = fiber.mutex(), fiber.semaphore(0), fiber.wait_group()
-  for object, wait in pairs { [mutex] = mutex.lock, [semaphore] = semaphore.acquire, [group] = group.wait } do
+  for object, wait in pairs { [mutex] = mutex.lock, [semaphore] = semaphore.acquire,
+      [group] = group.wait } do
     test.raises('negative', wait, object, -1)
     test.raises('NaN', wait, object, 0 / 0)
     test.raises('number expected', wait, object, 'soon')

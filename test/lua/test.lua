@@ -1,7 +1,7 @@
 --- test.lua: the harness of the Lua tests.
 ---
---- Each case runs in a fiber of its own with a deadline. What it leaves behind is cancelled, so that one
---- case does not disturb the next. A test file ends with `test.finish()`.
+--- Each case runs in a fiber of its own with a deadline. What it leaves behind is cancelled, so
+--- that one case does not disturb the next. A test file ends with `test.finish()`.
 local errno = require 'errno'
 local fiber = require 'fiber'
 
@@ -12,7 +12,7 @@ local passed, failed = 0, 0
 
 io.stdout:setvbuf('line')
 
--- -- Showing values -----------------------------------------------------------------------------------
+-- -- Showing values -------------------------------------------------------------------------------
 
 local function show(value, depth)
   if type(value) == 'string' then
@@ -40,7 +40,7 @@ local function same(a, b)
   return true
 end
 
--- -- Cases --------------------------------------------------------------------------------------------
+-- -- Cases ----------------------------------------------------------------------------------------
 
 local function cancel_what_is_left(before)
   for id in pairs(fiber.info()) do
@@ -77,7 +77,7 @@ function test.finish()
   os.exit(failed == 0 and passed > 0 and 0 or 1)
 end
 
--- -- Checks -------------------------------------------------------------------------------------------
+-- -- Checks ---------------------------------------------------------------------------------------
 
 --- Both values are the same; tables are compared by what is in them.
 function test.equal(actual, expected)
@@ -102,7 +102,9 @@ end
 --- The call raises an error whose text matches the Lua pattern. Returns the error.
 function test.raises(pattern, f, ...)
   local results = table.pack(pcall(f, ...))
-  if results[1] then error('nothing raised; returned ' .. show({ table.unpack(results, 2, results.n) }, 3), 2) end
+  if results[1] then
+    error('nothing raised; returned ' .. show({ table.unpack(results, 2, results.n) }, 3), 2)
+  end
   if not tostring(results[2]):find(pattern) then
     error(('raised %s, which does not match %q'):format(tostring(results[2]), pattern), 2)
   end
@@ -111,8 +113,10 @@ end
 
 local function check_failure(first, code_name, value, message, code)
   local name = code_name and errno[code_name]
-  if value ~= first or type(message) ~= 'string' or (name and code ~= name) or math.type(code) ~= 'integer' then
-    error(('%s, %s, %s (%s), not %s, a message, %s'):format(show(value, 3), show(message, 3), show(code, 3),
+  if value ~= first or type(message) ~= 'string' or (name and code ~= name)
+      or math.type(code) ~= 'integer' then
+    error(('%s, %s, %s (%s), not %s, a message, %s'):format(show(value, 3), show(message, 3),
+      show(code, 3),
       tostring(errno[code]), tostring(first), code_name), 3)
   end
   return message

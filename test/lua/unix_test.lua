@@ -1,4 +1,5 @@
--- unix_test.lua: Unix sockets: paths, abstract names, the three types, credentials, passing descriptors.
+-- unix_test.lua: Unix sockets: paths, abstract names, the three types, credentials, passing
+-- descriptors.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local descriptors = require 'descriptors'
@@ -22,7 +23,7 @@ local function abstract_name()
   return ('\0coir test %d %s'):format(unique, tostring({}))
 end
 
--- -- Names --------------------------------------------------------------------------------------------
+-- -- Names ----------------------------------------------------------------------------------------
 
 for _, type in ipairs { 'SOCK_STREAM', 'SOCK_SEQPACKET' } do
   for kind, name_of in pairs { path = free_path, ['abstract name'] = abstract_name } do
@@ -31,7 +32,8 @@ for _, type in ipairs { 'SOCK_STREAM', 'SOCK_SEQPACKET' } do
       local listener = unix(type)
       test.equal({ listener:bind('unix/', name), listener:listen() }, { true, true })
       local own = listener:name()
-      test.equal({ own.host, own.port, own.family, own.type, own.protocol }, { 'unix/', name, 'AF_UNIX', type, 0 })
+      test.equal({ own.host, own.port, own.family, own.type, own.protocol },
+        { 'unix/', name, 'AF_UNIX', type, 0 })
       local client = unix(type)
       test.equal({ client:sysconnect('unix/', name) }, { true })
       local server, from = listener:accept()
@@ -56,7 +58,8 @@ for kind, name_of in pairs { path = free_path, ['abstract name'] = abstract_name
     server:bind('unix/', server_name)
     client:bind('unix/', client_name)
     test.equal({ client:sendto('unix/', server_name, 'hello') }, { 5 })
-    test.equal({ server:recvfrom() }, { 'hello', { host = 'unix/', port = client_name, family = 'AF_UNIX' } })
+    test.equal({ server:recvfrom() }, { 'hello',
+      { host = 'unix/', port = client_name, family = 'AF_UNIX' } })
     test.equal({ client:sendto('unix/', server_name, '') }, { 0 })
     test.equal((server:recvfrom()), '')
     local nameless = unix('SOCK_DGRAM')
@@ -95,7 +98,8 @@ end)
 
 test.case('connecting to nobody is ENOENT or ECONNREFUSED, and the message names the path', function()
   local path, guard <close> = free_path()
-  test.equal({ unix():sysconnect('unix/', path) }, { false, ('unix/:%s: No such file or directory'):format(path), errno.ENOENT })
+  test.equal({ unix():sysconnect('unix/', path) },
+    { false, ('unix/:%s: No such file or directory'):format(path), errno.ENOENT })
   local dead = unix()
   dead:bind('unix/', path)
   test.refused('ECONNREFUSED', unix():sysconnect('unix/', path))
@@ -116,7 +120,8 @@ test.case('a listener whose queue is full makes sysconnect wait', function()
   repeat
     clients[#clients + 1] = unix()
   until not clients[#clients]:sysconnect('unix/', name, 0)
-  test.refused('ETIMEDOUT', test.takes(0.009, 5, clients[#clients].sysconnect, clients[#clients], 'unix/', name, 0.01))
+  test.refused('ETIMEDOUT', test.takes(0.009, 5, clients[#clients].sysconnect, clients[#clients],
+    'unix/', name, 0.01))
   local immediate = unix()
   immediate:nonblock(true)
   test.refused('EAGAIN', immediate:sysconnect('unix/', name))
@@ -135,7 +140,8 @@ test.case('sendto to a full queue waits, gives up after its timeout, and goes on
   while client:sendto('unix/', name, 'x') do end
   test.equal(client:errno(), errno.EAGAIN)
   client:nonblock(false)
-  test.fails('ETIMEDOUT', test.takes(0.009, 5, client.sendto, client, 'unix/', name, 'x', nil, 0.01))
+  test.fails('ETIMEDOUT', test.takes(0.009, 5, client.sendto, client, 'unix/', name, 'x', nil,
+    0.01))
   local sender = fiber.spawn(client.sendto, client, 'unix/', name, 'last')
   test.settle()
   repeat local data = server:recv(nil, nil, 5) until data == 'last'
@@ -165,7 +171,7 @@ test.case('SO_PEERCRED says who is at the other end', function()
   test.equal({ math.type(credentials.uid), math.type(credentials.gid) }, { 'integer', 'integer' })
 end)
 
--- -- Passing descriptors ------------------------------------------------------------------------------
+-- -- Passing descriptors --------------------------------------------------------------------------
 
 test.case('a descriptor goes from one socket to another', function()
   for _, type in ipairs { 'SOCK_STREAM', 'SOCK_DGRAM', 'SOCK_SEQPACKET' } do

@@ -1,5 +1,6 @@
--- waits_test.lua: what holds for every function that waits: others go on, cancellation and finalizers end
--- it in the same way, it works inside coroutines, and nobody waits after cancellation.
+-- waits_test.lua: what holds for every function that waits: others go on, cancellation and
+-- finalizers end it in the same way, it works inside coroutines, and nobody waits after
+-- cancellation.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local loopback = require 'loopback'
@@ -43,7 +44,8 @@ end
 function waits.accept()
   local listener, port = loopback.listener()
   local client = socket('AF_INET', 'SOCK_STREAM', 'tcp')
-  return function() return listener:accept() end, function() client:sysconnect('127.0.0.1', port) end
+  return function() return listener:accept() end,
+    function() client:sysconnect('127.0.0.1', port) end
 end
 function waits.iowait()
   local a, b = loopback.unix_pair()
@@ -54,7 +56,8 @@ function waits.recvfd()
   return function() return a:recvfd() end, function() b:write('x') end
 end
 
-for _, name in ipairs { 'read', 'readline', 'read_any', 'peek', 'readable', 'recv', 'recvfrom', 'sysread' } do
+for _, name in ipairs { 'read', 'readline', 'read_any', 'peek', 'readable', 'recv', 'recvfrom',
+    'sysread' } do
   waits[name] = function()
     local a, b = loopback.pair()
     return function() return a[name](a) end, function() b:write('data\n'); b:close() end
@@ -66,7 +69,8 @@ function waits.lines()
   return function() return a:lines()() end, function() b:write('data\n') end
 end
 
-for name, arguments in pairs { write = { 'x' }, writev = { 'x', 'y' }, send = { 'x' }, syswrite = { 'x' }, writable = {},
+for name, arguments in pairs { write = { 'x' }, writev = { 'x', 'y' }, send = { 'x' },
+    syswrite = { 'x' }, writable = {},
   wait = {} } do
   waits[name] = function()
     local a, b, total = loopback.full_pair()
@@ -192,7 +196,11 @@ test.case('neither yield nor a new fiber that runs at once is possible in a fina
   local message, order = nil, {}
   setmetatable({}, { __gc = function()
     message = select(2, pcall(fiber.yield))
-    fiber.create(function() order[#order + 1] = 'fiber'; fiber.sleep(0); order[#order + 1] = 'slept' end)
+    fiber.create(function()
+      order[#order + 1] = 'fiber'
+      fiber.sleep(0)
+      order[#order + 1] = 'slept'
+    end)
     order[#order + 1] = 'finalizer'
   end })
   collectgarbage()
