@@ -41,8 +41,6 @@ int make_cancelled(lua_State* L) {
 
 }  // namespace
 
-Home& home_of(lua_State* L) { return **static_cast<Home**>(lua_getextraspace(L)); }
-
 void open_home(lua_State* L, Scheduler& scheduler) {
     auto* home = static_cast<Home*>(lua_newuserdatauv(L, sizeof(Home), 0));
     lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);

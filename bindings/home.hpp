@@ -26,7 +26,7 @@ struct Home {
     const void* socket_metatable;  // its address is also its registry key
 };
 
-Home& home_of(lua_State* L);
+inline Home& home_of(lua_State* L) { return **static_cast<Home**>(lua_getextraspace(L)); }
 inline Scheduler& scheduler_of(lua_State* L) { return *home_of(L).scheduler; }
 
 // Prepares a fresh Lua state: must come before the first user thread exists. Raises for lack of memory.

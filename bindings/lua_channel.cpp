@@ -36,7 +36,7 @@ Deadline check_wait(lua_State* L, int index) {
 }
 
 // The frame in which the first fiber of `list` is parked.
-lua_State* frame_of(WaitList& list) { return static_cast<LuaFiber&>(list.front()).waiter; }
+lua_State* frame_of(WaitList& list) { return static_cast<LuaFiber&>(list.front()).waiting_thread(); }
 
 int channel_new(lua_State* L) {
     lua_Number capacity = luaL_optnumber(L, 1, 0);

@@ -179,12 +179,6 @@ void LuaFiber::ended() {
 
 // -- Looking -----------------------------------------------------------------------------------------
 
-LuaFiber* running_fiber(lua_State* L) {
-    Home& home = home_of(L);
-    Fiber* fiber = home.scheduler->running();
-    return fiber != nullptr && fiber->owner == &home ? static_cast<LuaFiber*>(fiber) : nullptr;
-}
-
 LuaFiber& check_fiber(lua_State* L, int index) {
     return *static_cast<LuaFiber*>(luaL_checkudata(L, index, "fiber"));
 }
@@ -244,7 +238,7 @@ void push_traceback(lua_State* L, LuaFiber& fiber, int handle) {
         return;
     }
     bool running = &fiber == running_fiber(L);
-    lua_State* innermost = running ? L : fiber.waiter;
+    lua_State* innermost = running ? L : fiber.waiting_thread();
     if (innermost == nullptr) innermost = fiber.thread;
     luaL_traceback(L, innermost, nullptr, innermost == L ? 1 : 0);
     if (innermost == fiber.thread) return;

@@ -20,7 +20,8 @@ public:
     LuaFiber(Home& lua, lua_State* own_thread) : thread(own_thread) { owner = &lua; }
 
     lua_State* thread;            // runs the body; holds the results once the fiber is dead
-    lua_State* waiter = nullptr;  // the Lua thread that waits or waited last: a coroutine's, perhaps
+    // The Lua thread that waits or waited last: a coroutine's, perhaps.
+    lua_State* waiting_thread() const { return static_cast<lua_State*>(waiter); }
     int arguments = 0;
     int last_errno = 0;           // what coir set errno() to
     int module_errno = 0;         // the last failure of a function of the socket module in this fiber
@@ -49,7 +50,11 @@ private:
 };
 
 // The Lua fiber that runs on L's scheduler, or nullptr.
-LuaFiber* running_fiber(lua_State* L);
+inline LuaFiber* running_fiber(lua_State* L) {
+    Home& home = home_of(L);
+    Fiber* fiber = home.scheduler->running();
+    return fiber != nullptr && fiber->owner == &home ? static_cast<LuaFiber*>(fiber) : nullptr;
+}
 
 // The same; raises outside of one.
 LuaFiber& check_running_fiber(lua_State* L);

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -162,13 +163,11 @@ int buffer_tostring(lua_State* L) {
     return 1;
 }
 
-// Methods come from the table that is the upvalue; `rbuf` belongs to the one socket.
+// Methods come from the table that is the upvalue, where `rbuf` is `false`: it belongs to the one socket.
 int socket_index(lua_State* L) {
-    lua_settop(L, 2);
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
-    if (lua_type(L, 2) != LUA_TSTRING || std::strcmp(lua_tostring(L, 2), "rbuf") != 0) return 1;
-    if (test_socket(L, 1) == nullptr) return 1;
+    if (lua_gettop(L) != 2) lua_settop(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TBOOLEAN) return 1;
+    if (test_socket(L, 1) == nullptr) return 0;
     lua_newuserdatauv(L, 0, 1);
     luaL_setmetatable(L, "socket.rbuf");
     lua_pushvalue(L, 1);
@@ -205,25 +204,15 @@ LuaSocket& push_new_socket(lua_State* L) {
     return *s;
 }
 
-LuaSocket* test_socket(lua_State* L, int index) {
-    if (!lua_getmetatable(L, index)) return nullptr;
-    bool same = lua_topointer(L, -1) == home_of(L).socket_metatable;
-    lua_pop(L, 1);
-    return same ? static_cast<LuaSocket*>(lua_touserdata(L, index)) : nullptr;
-}
-
-LuaSocket& check_any_socket(lua_State* L) {
-    LuaSocket* s = test_socket(L, 1);
-    if (s == nullptr) {
-        luaL_error(L, "Usage: socket:method()%s", lua_isnoneornil(L, 1) ? "" : ", called with non-socket");
-    }
-    if (!s->socket.is_open()) luaL_error(L, "attempt to use closed socket");
-    return *s;
+void raise_unusable(lua_State* L) {
+    if (test_socket(L, 1) != nullptr) luaL_error(L, "attempt to use closed socket");
+    luaL_error(L, "Usage: socket:method()%s", lua_isnoneornil(L, 1) ? "" : ", called with non-socket");
+    std::abort();  // luaL_error does not return
 }
 
 static Deadline deadline_of(lua_State* L, int index, double own) {
-    if (lua_isnoneornil(L, index)) return own < 1e18 ? deadline_after(own) : never;
-    return opt_timeout(L, index);
+    if (!lua_isnoneornil(L, index)) return opt_timeout(L, index);
+    return own < 1e18 ? deadline_after(own) : never;
 }
 
 Deadline receive_deadline(lua_State* L, const LuaSocket& s, int index) {
@@ -326,6 +315,8 @@ static void make_socket_class(lua_State* L) {
     add_transfer_methods(L);
     add_stream_methods(L);
     add_option_methods(L);
+    lua_pushboolean(L, false);
+    lua_setfield(L, -2, "rbuf");
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "methods");
     lua_pushcclosure(L, socket_index, 1);

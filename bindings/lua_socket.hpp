@@ -11,21 +11,37 @@ namespace coir {
 struct LuaSocket {
     explicit LuaSocket(Scheduler& scheduler) : socket(scheduler) {}
 
-    Socket socket;
+    const void* mark = class_mark();  // what no other userdata begins with
     double receive_timeout = std::numeric_limits<double>::infinity();  // SO_RCVTIMEO, in seconds
     double send_timeout = std::numeric_limits<double>::infinity();     // SO_SNDTIMEO
     int error = 0;                                                     // s:errno()
     bool waiting = true;                                               // not s:nonblock()
+    Socket socket;
+
+    static const void* class_mark() {
+        static const char mark = 0;
+        return &mark;
+    }
 };
 
 // Pushes a new socket object that is closed; open it afterwards.
 LuaSocket& push_new_socket(lua_State* L);
 
 // The socket at `index`, or nullptr when there is something else or a closed one.
-LuaSocket* test_socket(lua_State* L, int index);
+inline LuaSocket* test_socket(lua_State* L, int index) {
+    if (lua_rawlen(L, index) != sizeof(LuaSocket)) return nullptr;
+    auto* s = static_cast<LuaSocket*>(lua_touserdata(L, index));
+    return s != nullptr && s->mark == LuaSocket::class_mark() ? s : nullptr;
+}
+
+[[noreturn]] void raise_unusable(lua_State* L);
 
 // The open socket at index 1. Raises `Usage: socket:method()` and `attempt to use closed socket`.
-LuaSocket& check_any_socket(lua_State* L);
+inline LuaSocket& check_any_socket(lua_State* L) {
+    LuaSocket* s = test_socket(L, 1);
+    if (s == nullptr || !s->socket.is_open()) raise_unusable(L);
+    return *s;
+}
 // The same for a method that begins by forgetting the last error.
 inline LuaSocket& check_socket(lua_State* L) {
     LuaSocket& s = check_any_socket(L);

@@ -10,7 +10,11 @@ namespace coir {
 Buffer::~Buffer() { std::free(memory_); }
 
 Result<std::span<char>> Buffer::reserve(std::size_t n) {
-    if (capacity_ - end_ < n) {
+    if (memory_ == nullptr && n > 0 && n <= BlockPool::block_size) {
+        memory_ = blocks_.take();
+        if (memory_ == nullptr) return std::errc::not_enough_memory;
+        capacity_ = BlockPool::block_size;
+    } else if (capacity_ - end_ < n) {
         if (Error error = grow(0, n)) return error;
     }
     return std::span<char>(memory_ + end_, capacity_ - end_);

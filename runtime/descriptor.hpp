@@ -49,6 +49,8 @@ public:
     // worth trying, and say that it would have blocked.
     Error await(Direction direction, Deadline deadline);
     void drained(Direction direction) { set(direction, false); }
+    // Whether a call is worth trying now.
+    bool promises(Direction direction) const { return fd_ >= 0 && get(direction) && !failure_; }
 
     // The error that the poller took from the socket and that the next call in `direction` would have
     // reported; once. What arrived before it is read first.

@@ -48,9 +48,13 @@ private:
     int fd_;
 };
 
-class Fiber : public ListHook<PlaceTag>, public ListHook<AliveTag>, private Timer {
+class Fiber : public ListHook<PlaceTag>, private Timer, public ListHook<AliveTag> {
 public:
     enum class State : std::uint8_t { fresh, ready, running, parked, dead };
+
+    // What the fiber is to the layer above, and which part of it waits; nothing here looks at them.
+    void* owner = nullptr;
+    void* waiter = nullptr;
 
     Fiber() = default;
     virtual ~Fiber() = default;
@@ -66,9 +70,6 @@ public:
 
     const std::string& name() const { return name_; }
     void set_name(std::string name) { name_ = std::move(name); }
-
-    // What the fiber is to the layer above; nothing here looks at it.
-    void* owner = nullptr;
 
     // Where and since when a parked fiber waits, and until when.
     const WaitList* waiting_on() const { return waiting_on_; }
@@ -86,25 +87,27 @@ protected:
 private:
     friend class Scheduler;
 
+    // What every switch touches comes first, to lie in few cache lines.
     void* context_ = nullptr;  // Boost.Context's fcontext_t while the fiber does not run
-    void* fake_stack_ = nullptr;
-    Stack stack_;
-    StackPool* stack_pool_ = nullptr;
-    Scheduler* scheduler_ = nullptr;
     WaitList* waiting_on_ = nullptr;
     Deadline waiting_since_{};
     Deadline waiting_until_ = never;
-    Duration ran_{};
-    std::uint64_t id_ = 0;
     std::uint64_t switches_ = 0;
-    WaitList joiners_{"join"};
-    std::string name_;
     Error woken_by_;
-    unsigned stack_id_ = 0;
     unsigned operations_ = 0;  // since it last let others run
     State state_ = State::fresh;
     bool cancelled_ = false;
     bool interrupted_ = false;
+
+    unsigned stack_id_ = 0;
+    void* fake_stack_ = nullptr;
+    Stack stack_;
+    StackPool* stack_pool_ = nullptr;
+    Scheduler* scheduler_ = nullptr;
+    Duration ran_{};
+    std::uint64_t id_ = 0;
+    WaitList joiners_{"join"};
+    std::string name_;
 };
 
 // A context is the stack pointer that it was left with.

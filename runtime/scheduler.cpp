@@ -77,11 +77,14 @@ Error Scheduler::prepare(Fiber& fiber, StackPool& stacks) {
     fiber.stack_pool_ = &stacks;
     fiber.stack_ = *stack;
     fiber.stack_id_ = register_stack(stack->bottom, stack->top());
-    fiber.context_ = make_fcontext(stack->top(), stack->size, [](transfer_t from) {
+    number(fiber);
+    // Stacks begin at different places of their pages: parked frames that all lay at the same one would
+    // compete for a small part of the processor's caches.
+    std::size_t offset = fiber.id_ % 16 * 64;
+    fiber.context_ = make_fcontext(stack->top() - offset, stack->size - offset, [](transfer_t from) {
         enter(*static_cast<Fiber*>(from.data), from.fctx);
     });
     fiber.scheduler_ = this;
-    number(fiber);
     fiber.state_ = Fiber::State::ready;
     alive_.push_back(fiber);
     ++alive_count_;
@@ -212,20 +215,10 @@ void Scheduler::wake(Fiber& fiber, Error reason) {
     external_ -= fiber.waiting_on_->external_;
     fiber.waiting_on_ = nullptr;
     fiber.woken_by_ = reason;
-    timers_.cancel(fiber);
+    if (fiber.armed()) timers_.cancel(fiber);
     fiber.ListHook<PlaceTag>::unlink();
     fiber.state_ = Fiber::State::ready;
     ready_.push_back(fiber);
-}
-
-void Scheduler::wake_all(WaitList& list, Error reason) {
-    while (wake_one(list, reason)) {}
-}
-
-bool Scheduler::wake_one(WaitList& list, Error reason) {
-    if (list.empty()) return false;
-    wake(list.front(), reason);
-    return true;
 }
 
 void Scheduler::cancel(Fiber& fiber) {
@@ -307,11 +300,23 @@ void Scheduler::wake_due() {
     }
 }
 
+// Asks the processor for what resuming the fiber will touch: the innermost frames of its stack and the
+// head of what waits there. With many fibers that is far away, and the one before it runs meanwhile.
+void Scheduler::prefetch(const Fiber& fiber) {
+    constexpr std::ptrdiff_t line = 64;
+    const char* frames = static_cast<const char*>(fiber.context_);
+    for (std::ptrdiff_t i = 0; i < 8; ++i) __builtin_prefetch(frames + i * line);
+    __builtin_prefetch(fiber.waiter);
+    __builtin_prefetch(static_cast<const char*>(fiber.waiter) + line);
+}
+
 void Scheduler::run_ready() {
     List<Fiber, PlaceTag> turn;
     turn.take_all(ready_);
     while (!turn.empty()) {
-        resume(turn.pop_front());
+        Fiber& fiber = turn.pop_front();
+        if (!turn.empty()) prefetch(turn.front());
+        resume(fiber);
         while (!next_.empty()) resume(next_.pop_front());
     }
 }

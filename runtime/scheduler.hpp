@@ -114,8 +114,15 @@ public:
 
     // Ends the wait of a parked fiber with `reason`; does nothing to any other fiber.
     void wake(Fiber& fiber, Error reason = {});
-    void wake_all(WaitList& list, Error reason = {});
-    bool wake_one(WaitList& list, Error reason = {});  // false: nobody waits
+    void wake_all(WaitList& list, Error reason = {}) {
+        while (wake_one(list, reason)) {}
+    }
+    // false: nobody waits
+    bool wake_one(WaitList& list, Error reason = {}) {
+        if (list.empty()) return false;
+        wake(list.front(), reason);
+        return true;
+    }
 
     // Makes every current and later wait of `fiber` fail with ECANCELED.
     void cancel(Fiber& fiber);
@@ -181,6 +188,7 @@ private:
     void run_posted();
     void wake_due();
     void run_ready();
+    static void prefetch(const Fiber& fiber);
     Error pending_error(Fiber& fiber);
     void requeue(Fiber& fiber);
 

@@ -130,6 +130,8 @@ private:
     bool answered(const Request& request, std::size_t& searched, std::size_t& answer) const;
     std::size_t searched_before(const Request& request) const;
     void remember_search(const Request& request, std::size_t searched);
+    bool may_send_at_once() const;
+    Error send_at_once(std::string_view piece, std::size_t& written);
     Error take_turn(Deadline deadline);
     void end_turn();
     Error send_pieces(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
@@ -139,23 +141,25 @@ private:
     ssize_t receive_into_place(int fd, std::size_t size, int flags);
     ssize_t room_for_whole(int fd) const;
 
+    // What every request touches comes first, to lie in few cache lines.
     Descriptor descriptor_;
-    Buffer input_;
-    Buffer output_;    // gathered and not yet sent
-    Buffer received_;  // receive()'s place
-    Address received_from_;
-    std::string searched_for_;  // the delimiters of a search that was given up, and how far it got
-    std::size_t searched_ = 0;
-    std::size_t max_line_ = default_max_line;
-    WaitList turn_{"write turn"};
-    Error output_error_;
     int family_ = AF_UNSPEC;
     int type_ = 0;
-    int protocol_ = 0;
     bool reading_ = false;
     bool writing_ = false;
     bool gathers_ = false;
     bool has_received_ = false;
+    Error output_error_;
+    std::size_t searched_ = 0;
+    Buffer input_;
+    Buffer output_;  // gathered and not yet sent
+    WaitList turn_{"write turn"};
+
+    int protocol_ = 0;
+    Buffer received_;  // receive()'s place
+    Address received_from_;
+    std::string searched_for_;  // the delimiters of a search that was given up, and how far it got
+    std::size_t max_line_ = default_max_line;
 };
 
 }  // namespace coir

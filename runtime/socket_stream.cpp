@@ -186,6 +186,10 @@ Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
                     std::size_t& written) {
     written = 0;
     if (Error error = descriptor_.scheduler().checkpoint()) return error;
+    if (pieces.size() == 1 && may_send_at_once()) {
+        Error error = send_at_once(pieces.front(), written);
+        if (error || written == pieces.front().size()) return error;
+    }
     if (Error error = take_turn(deadline)) return error;
     if (!is_open()) {
         end_turn();
@@ -194,6 +198,24 @@ Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
     Error error = gathers_ ? gather(pieces, deadline, written) : send_pieces(pieces, deadline, written);
     end_turn();
     return error;
+}
+
+// The usual case: nobody writes, nothing is gathered, and the kernel had room the last time.
+bool Socket::may_send_at_once() const {
+    return !writing_ && !gathers_ && output_.empty() && !output_error_ && type_ != 0 &&
+           descriptor_.promises(Direction::write);
+}
+
+Error Socket::send_at_once(std::string_view piece, std::size_t& written) {
+    if (piece.empty()) return {};
+    ssize_t n = ::send(fd(), piece.data(), piece.size(), send_flags);
+    if (n >= 0) {
+        written = static_cast<std::size_t>(n);
+        return {};
+    }
+    Error error = last_errno();
+    if (would_block(error)) descriptor_.drained(Direction::write);
+    return would_block(error) || error == std::errc::interrupted ? Error() : error;
 }
 
 Error Socket::flush(Deadline deadline) {
@@ -220,7 +242,7 @@ Error Socket::send_pieces(std::span<const std::string_view> pieces, Deadline dea
                           std::size_t& written) {
     if (Error error = send_gathered(deadline)) return error;
     std::size_t total = total_size(pieces);
-    std::size_t skip = 0;  // bytes of pieces.front() that have gone
+    std::size_t skip = written;  // bytes of pieces.front() that have gone
     while (written < total) {
         Result<std::size_t> n = descriptor_.retry(Direction::write, deadline, [&](int fd) {
             return send_some(fd, type_ != 0, pieces, skip);

@@ -25,14 +25,14 @@ end
 --- The methods that an object finds, wherever its class keeps them.
 local function methods_of(object)
   local index = getmetatable(object).__index
-  if type(index) == 'table' then
-    local methods = {}
-    for name, value in pairs(index) do
-      if type(value) == 'function' then methods[name] = value end
-    end
-    return methods
+  if type(index) ~= 'table' then
+    local _, upvalue = debug.getupvalue(index, 1)
+    index = upvalue
   end
-  local _, methods = debug.getupvalue(index, 1)
+  local methods = {}
+  for name, value in pairs(index) do
+    if type(value) == 'function' then methods[name] = value end
+  end
   return methods
 end
 
