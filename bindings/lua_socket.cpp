@@ -275,12 +275,13 @@ int refuse(lua_State* L, LuaSocket& s, Error error, const AddressArguments& abou
 }
 
 Error close_socket(lua_State* L, LuaSocket& s, Deadline deadline) {
-    const LuaFiber* fiber = running_fiber(L);
+    LuaFiber* fiber = running_fiber(L);
     bool may_wait = fiber != nullptr && !fiber->cancelled() && !inside_finalizer(L);
     Error flushed;
-    if (s.socket.has_gathered() && may_wait) {
-        begin_wait(L);
-        flushed = s.socket.flush(deadline);
+    if (may_wait) {
+        fiber->waiter = L;
+        if (s.socket.has_gathered()) flushed = s.socket.flush(deadline);
+        if (!flushed) flushed = s.socket.linger_out();
     }
     Error closed = s.socket.is_open() ? s.socket.close() : Error();
     check_raise(L, flushed);

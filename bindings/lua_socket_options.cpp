@@ -319,23 +319,18 @@ int socket_getsockopt(lua_State* L) {
 // linger() -> active, seconds; linger(active[, seconds]) -> the same, as given
 int socket_linger(lua_State* L) {
     LuaSocket& s = check_socket(L);
-    linger value{};
     if (lua_gettop(L) < 2) {
-        socklen_t size = sizeof value;
-        if (::getsockopt(s.socket.fd(), SOL_SOCKET, SO_LINGER, &value, &size) < 0) {
-            return fail(L, s, last_errno());
-        }
-        lua_pushboolean(L, value.l_onoff);
-        lua_pushinteger(L, value.l_linger);
+        Result<std::optional<int>> linger = s.socket.linger();
+        if (!linger) return fail(L, s, linger.error());
+        lua_pushboolean(L, linger->has_value());
+        lua_pushinteger(L, linger->value_or(0));
         return 2;
     }
-    value.l_onoff = lua_toboolean(L, 2);
     lua_Integer seconds = luaL_optinteger(L, 3, 0);
     luaL_argcheck(L, seconds >= 0 && seconds <= INT_MAX, 3, "time is out of range");
-    value.l_linger = static_cast<int>(seconds);
-    if (::setsockopt(s.socket.fd(), SOL_SOCKET, SO_LINGER, &value, sizeof value) < 0) {
-        return fail(L, s, last_errno());
-    }
+    std::optional<int> linger;
+    if (lua_toboolean(L, 2)) linger = static_cast<int>(seconds);
+    if (Error error = s.socket.set_linger(linger)) return fail(L, s, error);
     lua_pushvalue(L, 2);
     lua_pushinteger(L, seconds);
     return 2;

@@ -15,6 +15,9 @@ int accept_socket(int listener, sockaddr* address, socklen_t* size);
 // Makes a descriptor of somebody else's non-blocking and close-on-exec.
 int adopt_descriptor(int fd);
 
+// How many bytes were written to a TCP socket that the peer has not acknowledged; 0 where nobody tells.
+int unacknowledged(int fd);
+
 // Flags that every send(2) and recvmsg(2) of ours carries.
 extern const int send_flags;     // no SIGPIPE
 extern const int receive_flags;  // descriptors that arrive are close-on-exec

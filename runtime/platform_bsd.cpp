@@ -58,4 +58,17 @@ int accept_socket(int listener, sockaddr* address, socklen_t* size) {
     return made(::accept(listener, address, size));
 }
 
+int unacknowledged(int fd) {
+    int bytes = 0;
+#if defined(SO_NWRITE)  // macOS
+    socklen_t size = sizeof bytes;
+    return ::getsockopt(fd, SOL_SOCKET, SO_NWRITE, &bytes, &size) == 0 ? bytes : 0;
+#elif defined(FIONWRITE)
+    return ::ioctl(fd, FIONWRITE, &bytes) == 0 ? bytes : 0;
+#else
+    (void)fd;
+    return bytes;
+#endif
+}
+
 }  // namespace coir

@@ -1,5 +1,7 @@
 // platform_linux.cpp: everything in one system call.
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include "runtime/platform.hpp"
 
@@ -24,6 +26,11 @@ int adopt_descriptor(int fd) {
     int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
     return ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+int unacknowledged(int fd) {
+    int bytes = 0;
+    return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 }  // namespace coir

@@ -1,5 +1,6 @@
 #include "runtime/socket.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,6 +67,7 @@ void Socket::accepted(int fd, const Socket& listener) {
     family_ = listener.family_;
     type_ = listener.type_;
     protocol_ = listener.protocol_;
+    linger_ = listener.linger_;
 }
 
 void Socket::describe() {
@@ -75,11 +77,57 @@ void Socket::describe() {
 #endif
     Result<Address> own = name();
     family_ = own ? own->family() : AF_UNSPEC;
+    Result<std::optional<int>> found = linger();
+    if (found) linger_ = *found;
+}
+
+Error Socket::set_linger(std::optional<int> seconds) {
+    struct linger value{seconds.has_value(), seconds.value_or(0)};
+    if (::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &value, sizeof value) < 0) return last_errno();
+    linger_ = seconds;
+    return {};
+}
+
+Result<std::optional<int>> Socket::linger() const {
+    struct linger value{};
+    socklen_t size = sizeof value;
+    if (::getsockopt(fd(), SOL_SOCKET, SO_LINGER, &value, &size) < 0) return last_errno();
+    return value.l_onoff ? std::optional(value.l_linger) : std::nullopt;
+}
+
+// A Unix socket says EAGAIN when the queue of the other side is full, and the poller does not tell when
+// that changes: all that can be done is to try again.
+template <class Call>
+Error Socket::try_again(Deadline deadline, Call call) {
+    auto pause = std::chrono::duration_cast<Duration>(first_retry);
+    for (;;) {
+        Deadline again = std::min(Clock::now() + pause, deadline);
+        if (Error error = descriptor_.scheduler().sleep_until(again)) return error;
+        if (!is_open()) return std::errc::bad_file_descriptor;
+        Error error = call();
+        if (!would_block(error)) return error;
+        if (again == deadline) return std::errc::timed_out;
+        pause = std::min<Duration>(pause * 2, last_retry);
+    }
+}
+
+// Nothing tells when the last byte has been acknowledged: all that can be done is to look again.
+Error Socket::linger_out() {
+    if (linger_.value_or(0) == 0) return {};
+    auto look = [&] {
+        pollfd broken{fd(), 0, 0};
+        bool done = ::poll(&broken, 1, 0) > 0 || unacknowledged(fd()) == 0;
+        return done ? Error() : Error(EAGAIN);
+    };
+    Error error = look();
+    if (would_block(error)) error = try_again(deadline_after(*linger_), look);
+    return error == std::errc::timed_out ? Error() : error;
 }
 
 Error Socket::close() {
     departing();
     ListHook<Departure>::unlink();
+    if (linger_.value_or(0) > 0) (void)set_linger({});  // close(2) would wait
     return descriptor_.close();
 }
 
@@ -119,22 +167,6 @@ Error Socket::connect(const Address& address, Deadline deadline) {
     if (!is_open()) return std::errc::bad_file_descriptor;
     if (Error failed = descriptor_.failure(Direction::write)) return failed;
     return Error(integer_option(fd(), SOL_SOCKET, SO_ERROR, EBADF));
-}
-
-// A Unix socket says EAGAIN when the queue of the other side is full, and the poller does not tell when
-// that changes: all that can be done is to try again.
-template <class Call>
-Error Socket::try_again(Deadline deadline, Call call) {
-    auto pause = std::chrono::duration_cast<Duration>(first_retry);
-    for (;;) {
-        Deadline again = std::min(Clock::now() + pause, deadline);
-        if (Error error = descriptor_.scheduler().sleep_until(again)) return error;
-        if (!is_open()) return std::errc::bad_file_descriptor;
-        Error error = call();
-        if (!would_block(error)) return error;
-        if (again == deadline) return std::errc::timed_out;
-        pause = std::min<Duration>(pause * 2, last_retry);
-    }
 }
 
 Error Socket::bind(const Address& address) {

@@ -3,6 +3,7 @@ package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local loopback = require 'loopback'
 local errno = require 'errno'
+local fiber = require 'fiber'
 local socket = require 'socket'
 
 local function tcp() return assert(socket('AF_INET', 'SOCK_STREAM', 'tcp')) end
@@ -278,6 +279,67 @@ test.case('linger tells whether and how long, and returns what it was given', fu
     test.raises('out of range', s.linger, s, true, time)
   end
   test.raises('number expected', s.linger, s, true, 'long')
+end)
+
+test.case('close waits for what linger asks for, and others run meanwhile', function()
+  local a, b, sent = loopback.full_pair()
+  a:linger(true, 100)
+  local closing = fiber.spawn(a.close, a)
+  fiber.yield()
+  test.equal(closing:status(), 'suspended')
+  test.equal(#b:read(sent, 10), sent)
+  test.equal({ closing:join(10) }, { true, true })
+  test.equal(b:read(1, 10), '')
+end)
+
+test.case('an accepted connection lingers as its listener does', function()
+  local listener, port = loopback.listener()
+  listener:linger(true, 100)
+  local b = socket('AF_INET', 'SOCK_STREAM', 'tcp')
+  b:sysconnect('127.0.0.1', port)
+  local a = listener:accept()
+  local sent = loopback.fill(a)
+  local closing = fiber.spawn(a.close, a)
+  fiber.yield()
+  test.equal(closing:status(), 'suspended')
+  test.equal(#b:read(sent, 10), sent)
+  test.equal({ closing:join(10) }, { true, true })
+end)
+
+test.case('a lingering close ends when the connection breaks, when its fiber is cancelled and in time', function()
+  local a, b = loopback.full_pair()
+  a:linger(true, 100)
+  local closing = fiber.spawn(a.close, a)
+  fiber.yield()
+  b:linger(true, 0)
+  b:close()
+  test.equal({ closing:join(10) }, { true, true })
+
+  a, b = loopback.full_pair()
+  a:linger(true, 100)
+  closing = fiber.spawn(a.close, a)
+  fiber.yield()
+  closing:cancel()
+  local ok, err = closing:join(10)
+  test.equal({ ok, fiber.is_cancelled(err) }, { false, true })
+  test.raises('closed socket', a.fd, a)
+  b:close()
+
+  local c, d = loopback.full_pair()
+  c:linger(true, 1)
+  test.equal(c:close(), true)
+  d:close()
+end)
+
+test.case('the collector does not wait for a socket that lingers', function()
+  local a, b, sent = loopback.full_pair()
+  a:linger(true, 100)
+  a = nil -- luacheck: ignore
+  local before = fiber.time()
+  collectgarbage()
+  collectgarbage()
+  test.ok(fiber.time() - before < 50)
+  test.equal(#b:read(sent + 1, 10), sent)
 end)
 
 test.finish()
