@@ -320,16 +320,15 @@ int socket_getsockopt(lua_State* L) {
 int socket_linger(lua_State* L) {
     LuaSocket& s = check_socket(L);
     if (lua_gettop(L) < 2) {
-        Result<std::optional<int>> linger = s.socket.linger();
+        Result<Socket::Linger> linger = s.socket.linger();
         if (!linger) return fail(L, s, linger.error());
-        lua_pushboolean(L, linger->has_value());
-        lua_pushinteger(L, linger->value_or(0));
+        lua_pushboolean(L, linger->l_onoff);
+        lua_pushinteger(L, linger->l_linger);
         return 2;
     }
     lua_Integer seconds = luaL_optinteger(L, 3, 0);
     luaL_argcheck(L, seconds >= 0 && seconds <= INT_MAX, 3, "time is out of range");
-    std::optional<int> linger;
-    if (lua_toboolean(L, 2)) linger = static_cast<int>(seconds);
+    Socket::Linger linger{lua_toboolean(L, 2), static_cast<int>(seconds)};
     if (Error error = s.socket.set_linger(linger)) return fail(L, s, error);
     lua_pushvalue(L, 2);
     lua_pushinteger(L, seconds);

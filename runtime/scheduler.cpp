@@ -93,27 +93,64 @@ Error Scheduler::prepare(Fiber& fiber, StackPool& stacks) {
 
 // -- Switching ---------------------------------------------------------------------------------------
 
-// Switches from the dispatcher to the fiber, and returns when it leaves.
-void Scheduler::resume(Fiber& fiber) {
-    fiber.state_ = Fiber::State::running;
-    running_ = &fiber;
-    Deadline began = accounting_ ? Clock::now() : Deadline();
-    before_switch(&fake_stack_, fiber.stack_.bottom, fiber.stack_.size);
-    fiber.context_ = jump_fcontext(fiber.context_, &fiber).fctx;
-    after_switch(fake_stack_, nullptr, nullptr);
-    if (accounting_ && began != Deadline()) fiber.ran_ += Clock::now() - began;
-    running_ = nullptr;
-    if (fiber.dead()) bury(fiber);
+// Leaves `from` for `to`, and returns when `from` is switched back to; nullptr is the dispatcher.
+inline void Scheduler::switch_context(Fiber* from, Fiber* to) {
+    if (accounting_) account(from);
+    left_ = from;
+    running_ = to;
+    if (to != nullptr) to->state_ = Fiber::State::running;
+    void*& fake_stack = from == nullptr ? fake_stack_ : from->fake_stack_;
+    before_switch(from != nullptr && from->dead() ? nullptr : &fake_stack,
+                  to == nullptr ? main_bottom_ : to->stack_.bottom,
+                  to == nullptr ? main_size_ : to->stack_.size);
+    void* context = jump_fcontext(to == nullptr ? dispatcher_ : to->context_, to).fctx;
+    arrived(context, fake_stack);
 }
 
-// Switches from the running fiber to the dispatcher, and returns when the fiber is resumed.
+// On the stack that was entered: notes where the one that was left goes on.
+inline void Scheduler::arrived(void* context, void* fake_stack) {
+    if (left_ == nullptr) {
+        dispatcher_ = context;
+        after_switch(fake_stack, &main_bottom_, &main_size_);
+    } else {
+        left_->context_ = context;
+        after_switch(fake_stack, nullptr, nullptr);
+    }
+}
+
+// Charges the time since the last switch.
+void Scheduler::account(Fiber* fiber) {
+    Deadline now = Clock::now();
+    if (fiber != nullptr) fiber->ran_ += now - switched_;
+    switched_ = now;
+}
+
+// Asks the processor for what resuming the fiber will touch: the innermost frames of its stack and the
+// head of what waits there. With many fibers that is far away, and the one before it runs meanwhile.
+inline void Scheduler::prefetch(const Fiber& fiber) {
+    constexpr std::ptrdiff_t line = 64;
+    const char* frames = static_cast<const char*>(fiber.context_);
+    for (std::ptrdiff_t i = 0; i < 8; ++i) __builtin_prefetch(frames + i * line);
+    __builtin_prefetch(fiber.waiter);
+    __builtin_prefetch(static_cast<const char*>(fiber.waiter) + line);
+}
+
+// Takes the fiber whose turn it is from its list. A fiber that leaves goes on to the next one directly;
+// only the last of a turn, and the dead, return to the dispatcher.
+inline Fiber* Scheduler::next_fiber() {
+    List<Fiber, PlaceTag>& list = next_.empty() ? turn_ : next_;
+    if (list.empty()) return nullptr;
+    Fiber& fiber = list.pop_front();
+    if (!turn_.empty()) prefetch(turn_.front());
+    return &fiber;
+}
+
+// Switches from the running fiber to another context, and returns when the fiber is resumed.
 void Scheduler::leave(Fiber& fiber) {
     int saved_errno = errno;
     finish_departures();
     ++fiber.switches_;
-    before_switch(fiber.dead() ? nullptr : &fiber.fake_stack_, main_bottom_, main_size_);
-    dispatcher_ = jump_fcontext(dispatcher_, nullptr).fctx;
-    after_switch(fiber.fake_stack_, &main_bottom_, &main_size_);
+    switch_context(&fiber, fiber.dead() ? nullptr : next_fiber());
     errno = saved_errno;
 }
 
@@ -122,10 +159,9 @@ void Scheduler::finish_departures() {
 }
 
 // The first frame of every fiber; never returns.
-void Scheduler::enter(Fiber& fiber, void* dispatcher) {
+void Scheduler::enter(Fiber& fiber, void* left) {
     Scheduler& self = *fiber.scheduler_;
-    self.dispatcher_ = dispatcher;
-    after_switch(nullptr, &self.main_bottom_, &self.main_size_);
+    self.arrived(left, nullptr);
     errno = 0;
     fiber.body();
     fiber.state_ = Fiber::State::dead;
@@ -300,24 +336,11 @@ void Scheduler::wake_due() {
     }
 }
 
-// Asks the processor for what resuming the fiber will touch: the innermost frames of its stack and the
-// head of what waits there. With many fibers that is far away, and the one before it runs meanwhile.
-void Scheduler::prefetch(const Fiber& fiber) {
-    constexpr std::ptrdiff_t line = 64;
-    const char* frames = static_cast<const char*>(fiber.context_);
-    for (std::ptrdiff_t i = 0; i < 8; ++i) __builtin_prefetch(frames + i * line);
-    __builtin_prefetch(fiber.waiter);
-    __builtin_prefetch(static_cast<const char*>(fiber.waiter) + line);
-}
-
 void Scheduler::run_ready() {
-    List<Fiber, PlaceTag> turn;
-    turn.take_all(ready_);
-    while (!turn.empty()) {
-        Fiber& fiber = turn.pop_front();
-        if (!turn.empty()) prefetch(turn.front());
-        resume(fiber);
-        while (!next_.empty()) resume(next_.pop_front());
+    turn_.take_all(ready_);
+    while (Fiber* fiber = next_fiber()) {
+        switch_context(nullptr, fiber);
+        if (left_->dead()) bury(*left_);
     }
 }
 

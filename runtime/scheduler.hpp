@@ -1,9 +1,9 @@
 // scheduler.hpp: the one class with the verbs. Spawn, park, wake, sleep, yield, join, cancel, run.
 //
-// run() is the dispatcher: it stays on its caller's stack, resumes one fiber after the other, and is
-// switched back to when a fiber parks. One turn polls the kernel (waiting there only when no fiber is
-// ready), wakes every fiber whose timer is due, then runs the fibers that were ready when the turn
-// began, first in, first out. Everything that waits is a loop around park(), and whatever wakes a fiber
+// run() is the dispatcher: it stays on its caller's stack. One turn polls the kernel (waiting there only
+// when no fiber is ready), wakes every fiber whose timer is due, then runs the fibers that were ready when
+// the turn began, first in, first out: a fiber that parks switches to the next one, the last one back to
+// the dispatcher. Everything that waits is a loop around park(), and whatever wakes a fiber
 // takes it off its list and its timer off the queue before it runs again: exactly one cause completes a
 // wait.
 //
@@ -152,7 +152,10 @@ public:
 
     // Measures the time that each fiber runs from now on (Fiber::ran()), at the price of reading the
     // clock twice per switch.
-    void set_accounting(bool on) { accounting_ = on; }
+    void set_accounting(bool on) {
+        accounting_ = on;
+        switched_ = Clock::now();
+    }
     bool accounting() const { return accounting_; }
 
     std::size_t fibers() const { return alive_count_; }
@@ -180,15 +183,18 @@ private:
     };
 
     Error prepare(Fiber& fiber, StackPool& stacks);
-    void resume(Fiber& fiber);
+    void switch_context(Fiber* from, Fiber* to);
+    void arrived(void* context, void* fake_stack);
+    void account(Fiber* fiber);
+    static void prefetch(const Fiber& fiber);
+    Fiber* next_fiber();
     void leave(Fiber& fiber);
-    [[noreturn]] static void enter(Fiber& fiber, void* dispatcher);
+    [[noreturn]] static void enter(Fiber& fiber, void* left);
     void bury(Fiber& fiber);
     Error poll(Deadline deadline);
     void run_posted();
     void wake_due();
     void run_ready();
-    static void prefetch(const Fiber& fiber);
     Error pending_error(Fiber& fiber);
     void requeue(Fiber& fiber);
 
@@ -197,14 +203,17 @@ private:
     Poller poller_;
     TimerQueue timers_;
     List<Fiber, PlaceTag> ready_;
-    List<Fiber, PlaceTag> next_;  // runs before anything on the ready list: start_now()
+    List<Fiber, PlaceTag> turn_;  // those of the turn that have not run yet
+    List<Fiber, PlaceTag> next_;  // run before them: start_now()
     List<Fiber, AliveTag> alive_;
     List<Departure, Departure> departures_;
     std::vector<Watch> watches_;
     WaitList sleepers_{"sleep"};
 
     Fiber* running_ = nullptr;
+    Fiber* left_ = nullptr;       // the context before the last switch; nullptr: the dispatcher
     void* dispatcher_ = nullptr;  // the context of run_once() while a fiber runs
+    Deadline switched_{};         // when that was, while accounting is on
     void* fake_stack_ = nullptr;
     const void* main_bottom_ = nullptr;
     std::size_t main_size_ = 0;

@@ -77,22 +77,21 @@ void Socket::describe() {
 #endif
     Result<Address> own = name();
     family_ = own ? own->family() : AF_UNSPEC;
-    Result<std::optional<int>> found = linger();
+    Result<Linger> found = linger();
     if (found) linger_ = *found;
 }
 
-Error Socket::set_linger(std::optional<int> seconds) {
-    struct linger value{seconds.has_value(), seconds.value_or(0)};
+Error Socket::set_linger(const Linger& value) {
     if (::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &value, sizeof value) < 0) return last_errno();
-    linger_ = seconds;
+    linger_ = value;
     return {};
 }
 
-Result<std::optional<int>> Socket::linger() const {
-    struct linger value{};
+Result<Socket::Linger> Socket::linger() const {
+    Linger value{};
     socklen_t size = sizeof value;
     if (::getsockopt(fd(), SOL_SOCKET, SO_LINGER, &value, &size) < 0) return last_errno();
-    return value.l_onoff ? std::optional(value.l_linger) : std::nullopt;
+    return value;
 }
 
 // A Unix socket says EAGAIN when the queue of the other side is full, and the poller does not tell when
@@ -113,21 +112,21 @@ Error Socket::try_again(Deadline deadline, Call call) {
 
 // Nothing tells when the last byte has been acknowledged: all that can be done is to look again.
 Error Socket::linger_out() {
-    if (linger_.value_or(0) == 0) return {};
+    if (!linger_.l_onoff || linger_.l_linger == 0) return {};
     auto look = [&] {
         pollfd broken{fd(), 0, 0};
         bool done = ::poll(&broken, 1, 0) > 0 || unacknowledged(fd()) == 0;
         return done ? Error() : Error(EAGAIN);
     };
     Error error = look();
-    if (would_block(error)) error = try_again(deadline_after(*linger_), look);
+    if (would_block(error)) error = try_again(deadline_after(linger_.l_linger), look);
     return error == std::errc::timed_out ? Error() : error;
 }
 
 Error Socket::close() {
     departing();
     ListHook<Departure>::unlink();
-    if (linger_.value_or(0) > 0) (void)set_linger({});  // close(2) would wait
+    if (linger_.l_onoff && linger_.l_linger > 0) (void)set_linger({});  // close(2) would wait
     return descriptor_.close();
 }
 

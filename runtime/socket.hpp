@@ -9,7 +9,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,10 +48,11 @@ public:
     int type() const { return type_; }      // SOCK_*
     int protocol() const { return protocol_; }
 
-    // SO_LINGER: how many seconds close() is to wait until the peer has acknowledged everything; 0: the
-    // connection is reset; nothing: close() returns at once and the kernel goes on sending.
-    Error set_linger(std::optional<int> seconds);
-    Result<std::optional<int>> linger() const;
+    // SO_LINGER (socket(7)): on, how many seconds close() is to wait until the peer has acknowledged
+    // everything, and with 0 the connection is reset; off, the kernel goes on sending by itself.
+    using Linger = struct ::linger;
+    Error set_linger(const Linger& value);
+    Result<Linger> linger() const;
     // The waiting that SO_LINGER asks for, before a close(). The kernel would stop the whole thread for
     // it. Suspends; a cancellation point. Errors: ECANCELED, EINTR, EBADF; never ETIMEDOUT.
     Error linger_out();
@@ -166,7 +166,7 @@ private:
     WaitList turn_{"write turn"};
 
     int protocol_ = 0;
-    std::optional<int> linger_;
+    Linger linger_{};
     Buffer received_;  // receive()'s place
     Address received_from_;
     std::string searched_for_;  // the delimiters of a search that was given up, and how far it got
