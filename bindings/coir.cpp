@@ -78,6 +78,7 @@ int set_up(lua_State* L) {
     open_standard_libraries(L, program->options);
     open_home(L, *program->scheduler);
     preload_modules(L, true);
+    install_require(L);
     luaL_requiref(L, "coir.fiber", open_fiber, 0);
     lua_settop(L, 0);
     program->main_fiber = &make_main_fiber(L, main_fiber_body);

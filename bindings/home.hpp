@@ -99,4 +99,8 @@ int open_socket_core(lua_State* L);
 // also as `socket`, `fiber` and `errno`.
 void preload_modules(lua_State* L, bool short_names);
 
+// Replaces the global require() by one that lets only one fiber at a time load a module. The others wait
+// (a cancellation point).
+void install_require(lua_State* L);
+
 }  // namespace coir

@@ -12,6 +12,7 @@
 
 #include <unistd.h>
 
+#include "bindings/home.hpp"
 #include "bindings/line_reader.hpp"
 #include "bindings/repl.hpp"
 
@@ -33,8 +34,10 @@ void interrupt_hook(lua_State* L, lua_Debug*) {
     luaL_error(L, "interrupted!");
 }
 
-// Turns the error object at index 1 into the text to print.
+// Turns the error object at index 1 into the text to print. Cancellation stays what it is: the code that
+// it passes on its way may ask for it.
 int describe_error(lua_State* L) {
+    if (is_cancelled(L, 1)) return 1;
     const char* message = lua_tostring(L, 1);
     if (message == nullptr) {
         if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
@@ -230,6 +233,8 @@ void report(lua_State* L, const char* program) {
     const char* message = lua_isstring(L, -1) ? lua_tostring(L, -1) : nullptr;
     if (message != nullptr)
         std::fprintf(stderr, "%s\n", message);
+    else if (is_cancelled(L, -1))
+        std::fprintf(stderr, "fiber is cancelled\n");
     else
         std::fprintf(stderr, "(error object is a %s value)\n", luaL_typename(L, -1));
     std::fflush(stderr);

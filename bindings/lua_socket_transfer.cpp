@@ -130,7 +130,7 @@ int socket_sendfd(lua_State* L) {
     return finish(L, s, error);
 }
 
-// recvfd([timeout]) -> fd, data | nil, message, code
+// recvfd([timeout]) -> fd, data | nil, message, code. If the data find no memory both stay in the socket.
 int socket_recvfd(lua_State* L) {
     LuaSocket& s = check_socket(L);
     Deadline deadline = receive_deadline(L, s, 2);

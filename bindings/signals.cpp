@@ -1,8 +1,10 @@
 #include "bindings/signals.hpp"
 
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -53,6 +55,20 @@ void on_terminate(int) {
     ::alarm(grace_seconds + 1);
 }
 
+// A pipe or socket that nobody reads any more is an error of the write, but a program whose own output
+// nobody reads would go on for ever in vain: it ends as others do.
+void on_broken_pipe(int) {
+    int saved_errno = errno;
+    pollfd outputs[] = {{STDOUT_FILENO, 0, 0}, {STDERR_FILENO, 0, 0}};
+    ::poll(outputs, 2, 0);
+    bool unread = ((outputs[0].revents | outputs[1].revents) & (POLLERR | POLLHUP)) != 0;
+    if (unread) {
+        ::signal(SIGPIPE, SIG_DFL);
+        ::raise(SIGPIPE);  // ends the process when this handler returns
+    }
+    errno = saved_errno;
+}
+
 void on_ask(int) {
     asked = 1;
     signalled->nudge();
@@ -63,7 +79,7 @@ void on_ask(int) {
 void catch_signals(Scheduler& scheduler, LuaFiber& main) {
     signalled = &scheduler;
     main_fiber = &main;
-    handle(SIGPIPE, [](int) {});  // not ignored: children would inherit that
+    handle(SIGPIPE, on_broken_pipe);
     handle(SIGINT, on_interrupt);
     handle(SIGTERM, on_terminate);
     handle(SIGQUIT, on_ask);

@@ -15,7 +15,7 @@ class LuaFiber;
 // How long fibers have to end when the program is asked to.
 constexpr unsigned grace_seconds = 5;
 
-// Makes SIGPIPE harmless and catches SIGINT, SIGTERM and SIGQUIT from now on, for this scheduler.
+// Makes SIGPIPE harmless, unless nobody reads the program's own output any more, and catches SIGINT, SIGTERM and SIGQUIT from now on, for this scheduler.
 void catch_signals(Scheduler& scheduler, LuaFiber& main);
 
 // A second SIGINT ends the process, until the user's next piece of code begins.

@@ -125,6 +125,7 @@ Error Socket::linger_out() {
 
 Error Socket::close() {
     departing();
+    drop_descriptor();
     ListHook<Departure>::unlink();
     if (linger_.l_onoff && linger_.l_linger > 0) (void)set_linger({});  // close(2) would wait
     return descriptor_.close();
@@ -132,6 +133,7 @@ Error Socket::close() {
 
 int Socket::detach() {
     departing();
+    drop_descriptor();
     ListHook<Departure>::unlink();
     return descriptor_.detach();
 }
@@ -246,12 +248,14 @@ Result<std::string_view> Socket::receive(std::size_t size, int flags, Address* f
             Direction::read, deadline, [&](int fd) { return receive_into_place(fd, size, flags); });
         if (!n) return n.error();
     }
+    drop_descriptor();  // one that nobody asks for
     if (from != nullptr) *from = received_from_;
     return received_.view();
 }
 
 void Socket::received() {
     has_received_ = false;
+    received_fd_ = -1;
     received_.consume(received_.size());
     received_.release_if_empty();
 }

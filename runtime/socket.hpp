@@ -86,7 +86,8 @@ public:
 
     // Sends a descriptor along with `data` (at least one byte) over a Unix socket.
     Error send_descriptor(int fd, std::string_view data, Deadline deadline);
-    // Receives one, and the bytes it came with (through receive()'s place). -1: none came.
+    // Receives one, and the bytes it came with (through receive()'s place). -1: none came. The descriptor
+    // is the socket's until received() hands both over.
     Result<int> receive_descriptor(std::string_view& data, Deadline deadline);
 
     // -- Streams -------------------------------------------------------------------------------------
@@ -149,6 +150,8 @@ private:
     Error send_gathered(Deadline deadline);
     Error send_along(int fd, std::string_view data, Deadline deadline);
     ssize_t receive_into_place(int fd, std::size_t size, int flags);
+    ssize_t receive_message_into_place(int fd);
+    void drop_descriptor();
     ssize_t room_for_whole(int fd) const;
 
     // What every request touches comes first, to lie in few cache lines.
@@ -169,6 +172,7 @@ private:
     Linger linger_{};
     Buffer received_;  // receive()'s place
     Address received_from_;
+    int received_fd_ = -1;  // came with what is in received_
     std::string searched_for_;  // the delimiters of a search that was given up, and how far it got
     std::size_t max_line_ = default_max_line;
 };

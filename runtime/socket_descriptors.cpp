@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "runtime/platform.hpp"
 #include "runtime/socket.hpp"
@@ -79,36 +80,46 @@ Error Socket::send_along(int fd, std::string_view data, Deadline deadline) {
     return send_pieces({&rest, 1}, deadline, written);
 }
 
+// One recvmsg(2) into received_ and received_fd_.
+ssize_t Socket::receive_message_into_place(int fd) {
+    if (has_received_) return 0;  // somebody else's, who could not take it
+    Result<std::span<char>> room = received_.reserve(largest_message);
+    if (!room) {
+        errno = room.error().code();
+        return -1;
+    }
+    iovec part{room->data(), largest_message};
+    Control control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    ssize_t n = ::recvmsg(fd, &message, receive_flags);
+    int saved_errno = errno;
+    if (n >= 0) {
+        received_fd_ = take_descriptor(message);
+        received_.commit(static_cast<std::size_t>(n));
+        has_received_ = true;
+    } else {
+        received_.release_if_empty();
+    }
+    errno = saved_errno;
+    return n;
+}
+
 Result<int> Socket::receive_descriptor(std::string_view& data, Deadline deadline) {
-    int fd = -1;
-    Result<std::size_t> n = descriptor_.retry(Direction::read, deadline, [&](int socket) -> ssize_t {
-        Result<std::span<char>> room = received_.reserve(largest_message);
-        if (!room) {
-            errno = room.error().code();
-            return -1;
-        }
-        iovec part{room->data(), largest_message};
-        Control control{};
-        msghdr message{};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        message.msg_control = control.bytes;
-        message.msg_controllen = sizeof control.bytes;
-        ssize_t count = ::recvmsg(socket, &message, receive_flags);
-        int saved_errno = errno;
-        if (count >= 0) {
-            fd = take_descriptor(message);
-            received_.commit(static_cast<std::size_t>(count));
-            has_received_ = true;
-        } else {
-            received_.release_if_empty();
-        }
-        errno = saved_errno;
-        return count;
-    });
-    if (!n) return n.error();
+    if (!has_received_) {
+        Result<std::size_t> n = descriptor_.retry(
+            Direction::read, deadline, [&](int fd) { return receive_message_into_place(fd); });
+        if (!n) return n.error();
+    }
     data = received_.view();
-    return fd;
+    return received_fd_;
+}
+
+void Socket::drop_descriptor() {
+    if (received_fd_ >= 0) ::close(std::exchange(received_fd_, -1));
 }
 
 }  // namespace coir

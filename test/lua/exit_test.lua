@@ -202,4 +202,35 @@ test.case('SIGPIPE does not end it', function()
   test.match(result.out, '^nil\tBroken pipe\t32\nnil\tBroken pipe\t32\n')
 end)
 
+local writes = {
+  print = 'while true do print(1) end',
+  ['io.write'] = 'while true do io.write("x") end',
+  ['io.stderr'] = 'while true do io.stderr:write("x") end',
+  ['a fiber'] = 'require("fiber").new(function() while true do print(1) end end)',
+  ['socket.from_fd'] = 'local s = require("socket").from_fd(1) while true do s:write("x") end',
+}
+
+for name, script in pairs(writes) do
+  test.case('it ends by SIGPIPE when nobody reads what is written by ' .. name, function()
+    local result = child.shell(([[
+      { "$0" -e '%s' 2>&1; echo "status $?" >&3; } 3>&2 | head -c 1
+    ]]):format(script))
+    test.equal({ result.out:sub(1, 1) ~= '', result.err }, { true, 'status 141\n' })
+  end)
+end
+
+test.case('output that nobody reads does not make a failing write to a socket deadly', function()
+  local result = child.shell([[
+    { "$0" -e '
+      local socket = require "socket"
+      assert(socket.iowait(1, "r", 20) == "R")  -- an error to be read: nobody is there any more
+      local a, b = socket.socketpair("AF_UNIX", "SOCK_STREAM", 0)
+      b:close()
+      io.stderr:write(tostring(a:write("x")), " ", tostring(a:send("x")), "\n")
+      print(1)
+    ' 2>&3; echo "status $?" >&3; } 3>&2 | head -c 0
+  ]])
+  test.equal(result.err, 'nil nil\nstatus 141\n')
+end)
+
 test.finish()

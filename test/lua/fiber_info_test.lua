@@ -231,6 +231,25 @@ test.case('traceback of the caller, and of a fiber that has not run', function()
   test.raises('fiber', fiber.traceback, 5)
 end)
 
+test.case('traceback of a fiber that stands in fiber.create shows where, also in a coroutine', function()
+  local function inner(creator)
+    local seen
+    fiber.create(function() seen = creator:traceback() end)
+    return seen
+  end
+  test.match(inner(fiber.self()), "^stack traceback:\n\t%[C%]: in function '[%w.]*fiber%.%w+'\n.*'inner'")
+  local text = coroutine.wrap(function() return (inner(fiber.self())) end)()
+  test.match(text, "'inner'.*\nin coroutine of")
+end)
+
+test.case('traceback of a fiber that was created inside fiber.create', function()
+  local created, finish
+  local function wait() fiber.sleep(100) end
+  fiber.create(function() created, finish = parked(function() wait() end) end)
+  test.match(created:traceback(), "in upvalue 'wait'")
+  finish()
+end)
+
 test.case('traceback shows the coroutine in which a fiber waits', function()
   local function inner() fiber.sleep(100) end
   local f, finish = parked(function() coroutine.wrap(function() inner() end)() end)

@@ -99,6 +99,18 @@ test.case('set_joinable makes it so, and undoes it', function()
   test.raises('the fiber is dead', f.set_joinable, f, true)
 end)
 
+test.case('a fiber that stops being joinable while another joins it makes that one raise', function()
+  local finish = fiber.channel(0)
+  local f = fiber.spawn(finish.get, finish)
+  local joiner = fiber.spawn(f.join, f)
+  test.eventually(function() return joiner:status() == 'suspended' and finish:has_readers() end)
+  f:set_joinable(false)
+  finish:put('result')
+  local ok, message = joiner:join()
+  test.equal({ ok, f:status() }, { false, 'dead' })
+  test.match(message, 'the fiber is not joinable')
+end)
+
 test.case('joining oneself raises', function()
   local f
   f = fiber.spawn(function() f:join() end)

@@ -92,6 +92,14 @@ test.case('rbuf shows what is buffered', function()
   test.raises('rbuf', rbuf.size, a)
 end)
 
+test.case('what is no socket has no rbuf', function()
+  local index = debug.getmetatable(new()).__index
+  for _, other in ipairs { 1, 'x', {}, io.stdout, fiber.self(), print } do
+    test.equal(index(other, 'rbuf'), nil)
+  end
+  test.equal(index(nil, 'rbuf'), nil)
+end)
+
 test.case('a socket has no other fields', function()
   local s = new()
   test.equal({ s.nothing, s[1], s[true] }, {})

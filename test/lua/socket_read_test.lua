@@ -111,6 +111,15 @@ test.case('a table of delimiters may change while a fiber waits', function()
   test.equal({ reader:join() }, { true, 'x;' })
 end)
 
+test.case('a thousand delimiters are the most there can be', function()
+  local many = {}
+  for i = 1, 1000 do many[i] = ('<%04d>'):format(i) end
+  test.equal(times(3, stream('a<0001>b<', '1000>c'), 'read', { delimiter = many }),
+    { 'a<0001>', 'b<1000>', 'c' })
+  many[1001] = ';'
+  test.raises('too many delimiters', stream('a;').read, stream('a;'), { delimiter = many })
+end)
+
 test.case('anything else raises the usage', function()
   local s = stream('abc')
   local usage = '^Usage: s:read%(delimiter|chunk|{delimiter = x, chunk = x}, timeout%)'

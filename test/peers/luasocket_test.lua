@@ -16,17 +16,17 @@ local large = ('0123456789abcdef'):rep(1 << 16)
 --- Starts lua5.4 with a script that gets the port as its argument.
 local function lua(script, port)
   local path = folder .. '/script.lua'
-  local file = assert(io.open(path, 'w'))
-  file:write("local socket = require 'socket'\nlocal large = ('0123456789abcdef'):rep(1 << 16)\n", script)
-  file:close()
+  peer.put_file(path, [[
+    local socket = require 'socket'
+    local large = ('0123456789abcdef'):rep(1 << 16)
+  ]] .. script)
   return peer.start(('lua5.4 %s %d'):format(path, port), folder .. '/log')
 end
 
 --- What the process printed until it ended.
 local function output(process)
   process:wait()
-  local file <close> = assert(io.open(folder .. '/log', 'rb'))
-  return file:read('a')
+  return peer.take_file(folder .. '/log')
 end
 
 -- -- coir serves ------------------------------------------------------------------------------------------
@@ -34,21 +34,20 @@ end
 --- Runs a script of LuaSocket as client of an echo server. Returns what it printed.
 local function client_of_echo(script)
   local listener, port = peer.listener()
-  fiber.create(function()
-    while true do
-      local s = listener:accept()
-      fiber.create(function()
-        local data = s:read_any(65536, 10)
-        while data and data ~= '' do
-          assert(s:write(data, 10))
-          data = s:read_any(65536, 10)
-        end
-        s:close()
-      end)
+  local server = fiber.spawn(function()
+    local s <close> = assert(listener:accept(20))
+    listener:close()
+    local data = s:read_any(65536, 10)
+    while data ~= '' do
+      assert(s:write(data, 10))
+      data = assert(s:read_any(65536, 10))
     end
   end)
-  local text = output(lua("local s = assert(socket.connect('127.0.0.1', arg[1]))\ns:settimeout(10)\n" .. script, port))
-  listener:close()
+  local text = output(lua([[
+    local s = assert(socket.connect('127.0.0.1', arg[1]))
+    s:settimeout(10)
+  ]] .. script, port))
+  test.equal({ server:join() }, { true })
   return text
 end
 
@@ -66,7 +65,7 @@ test.case('a client that closes one half still reads the rest', function()
   test.equal(client_of_echo [[
     assert(s:send('the rest'))
     assert(s:shutdown('send'))
-    print(s:receive('*a'))
+    print((s:receive('*a')))
   ]], 'the rest\n')
 end)
 
@@ -134,7 +133,7 @@ end)
 test.case('1 MiB goes to a server of LuaSocket while 1 MiB comes', function()
   test.equal(server_asked([[
     assert(s:send(large))
-    print(s:receive(#large) == large)
+    print((s:receive(#large)) == large)
     s:close()
   ]], function(s)
     local writer = fiber.spawn(function() return s:write(large, 20) end)

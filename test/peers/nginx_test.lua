@@ -8,11 +8,7 @@ peer.need('nginx')
 local folder, port = peer.folder(), peer.free_port()
 local large = ('0123456789abcdef'):rep(1 << 16)
 
-local function put(name, text)
-  local file = assert(io.open(folder .. '/' .. name, 'wb'))
-  file:write(text)
-  file:close()
-end
+local function put(name, text) peer.put_file(folder .. '/' .. name, text) end
 
 put('small.txt', 'hello')
 put('large.txt', large)

@@ -68,6 +68,18 @@ function peer.folder()
   return assert(path, 'no temporary folder')
 end
 
+function peer.put_file(path, text)
+  local file <close> = assert(io.open(path, 'wb'))
+  assert(file:write(text))
+end
+
+--- The text of a file, which is removed.
+function peer.take_file(path)
+  local file <close> = assert(io.open(path, 'rb'))
+  os.remove(path)
+  return file:read('a')
+end
+
 function peer.remove_folder(path) os.execute(("rm -rf '%s'"):format(path)) end
 
 local process = {}
@@ -83,7 +95,11 @@ function peer.start(command, log)
   return setmetatable({ id = id }, process)
 end
 
-function process:running() return (os.execute(('kill -0 %d 2>/dev/null'):format(self.id))) end
+--- Whether the process runs: one that has ended may stay known until somebody asks how it ended.
+function process:running()
+  local file <close> = io.open(('/proc/%d/stat'):format(self.id))
+  return file ~= nil and not file:read('a'):find(') Z ', 1, true)
+end
 
 --- Ends the process and waits until it has gone.
 function process:stop()

@@ -121,6 +121,40 @@ TEST_CASE("a descriptor arrives although its sender's credentials come along") {
     });
 }
 
+TEST_CASE("a descriptor that was not handed over stays for the next call, and goes with the socket") {
+    Scheduler scheduler;
+    SocketPair pair(scheduler), parcel(scheduler);
+    in_fiber(scheduler, [&] {
+        std::size_t before = open_descriptors();
+        std::string_view data;
+        CHECK(pair.left.send_descriptor(parcel.left.fd(), "first", never) == Error());
+        CHECK(pair.left.send_descriptor(parcel.left.fd(), "second", never) == Error());
+        int fd = *pair.right.receive_descriptor(data, never);
+        Received again = take_descriptor(pair.right);
+        CHECK(again.fd == fd);
+        CHECK(again.data == "first");
+        ::close(fd);
+        CHECK(*pair.right.receive_descriptor(data, never) >= 0);
+        CHECK(open_descriptors() == before + 1);
+        CHECK(pair.right.close() == Error());
+        CHECK(open_descriptors() == before - 1);
+    });
+}
+
+TEST_CASE("an ordinary receive closes the descriptor that came with its data") {
+    Scheduler scheduler;
+    SocketPair pair(scheduler), parcel(scheduler);
+    in_fiber(scheduler, [&] {
+        std::size_t before = open_descriptors();
+        std::string_view data;
+        CHECK(pair.left.send_descriptor(parcel.left.fd(), "data", never) == Error());
+        CHECK(*pair.right.receive_descriptor(data, never) >= 0);
+        CHECK(*pair.right.receive(10, 0, nullptr, never) == "data");
+        pair.right.received();
+        CHECK(open_descriptors() == before);
+    });
+}
+
 TEST_CASE("descriptors and data keep their order and boundaries") {
     Scheduler scheduler;
     SocketPair pair(scheduler);
