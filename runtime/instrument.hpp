@@ -17,7 +17,7 @@
 #endif
 
 #ifdef COIR_VALGRIND
-#include <valgrind/valgrind.h>
+#include <valgrind/memcheck.h>
 #endif
 
 namespace coir {
@@ -46,8 +46,10 @@ inline void after_switch([[maybe_unused]] void* fake_stack, [[maybe_unused]] con
 #endif
 }
 
+// What lay on the stack before is gone; all of it may be written again.
 inline unsigned register_stack([[maybe_unused]] char* bottom, [[maybe_unused]] char* top) {
 #ifdef COIR_VALGRIND
+    VALGRIND_MAKE_MEM_UNDEFINED(bottom, top - bottom);
     return VALGRIND_STACK_REGISTER(bottom, top);
 #else
     return 0;

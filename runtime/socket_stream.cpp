@@ -146,7 +146,6 @@ void Socket::consume(std::size_t n) {
 
 Error Socket::unread(std::string_view data) {
     if (reading_) return std::errc::device_or_resource_busy;
-    if (reading_) return std::errc::device_or_resource_busy;
     searched_ = 0;
     return input_.put_back(data);
 }
