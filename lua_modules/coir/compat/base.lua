@@ -1,8 +1,8 @@
 --- coir.compat.base: what the modules for other systems' scripts share. Internal; scripts use those modules.
 ---
 --- * Events: `fire(object, event, ...)` runs the handler `object[event]`, one at a time for each object and in
----   the order of the calls; `call(f, ...)` runs a function at once, `spawn(name, f, ...)` in a fiber. In all
----   of them an error is logged.
+---   the order of the calls; `in_turn(object, f, ...)` does so with a function; `call(f, ...)` runs one at once,
+---   `spawn(name, f, ...)` in a fiber. In all of them an error is logged.
 --- * Life: `keep(object)`, `release(object)`: until released it is not collected.
 --- * Loggers: `log.ERROR(...)` and the like; `log.level`, `log.sink(level, name, text)`; `export_loggers(env)`.
 --- * Addresses: `parse`, `format`; `resolve`, `connect`, `listen`, which wait in the calling fiber only.
@@ -89,29 +89,36 @@ local function end_turn(turn, ...)
   return outcome(...)
 end
 
---- Runs the handler that the object has for an event, if any, after those of this object that were fired
---- before it have ended. The handler is looked up when its turn has come, and not in the metatable. A fiber
---- that is inside a handler of the object need not wait for itself: what it fires runs at once.
+--- Runs a function, as `call` does, after what was given to the same object before it has ended. A fiber that
+--- is inside such a function need not wait for itself: what it gives runs at once.
 --- @param object table
---- @param event string the handler's field
---- @return any ... what the handler returns; nothing without one, or when it failed (see `call`)
-function base.fire(object, event, ...)
+--- @param f function
+--- @return any ... what the function returns; nothing when it failed
+function base.in_turn(object, f, ...)
   local turn = turns[object]
   if not turn then
     turn = { mutex = fiber.mutex() }
     turns[object] = turn
   end
   local me = fiber.self()
-  if turn.owner == me then
-    local handler = rawget(object, event)
-    if handler ~= nil then return base.call(handler, ...) end
-    return
-  end
+  if turn.owner == me then return base.call(f, ...) end
   turn.mutex:lock()
   turn.owner = me
+  return end_turn(turn, xpcall(f, describe, ...))
+end
+
+local function handle(object, event, ...)
   local handler = rawget(object, event)
-  if handler == nil then return end_turn(turn, true) end
-  return end_turn(turn, xpcall(handler, describe, ...))
+  if handler ~= nil then return handler(...) end
+end
+
+--- Runs the handler that the object has for an event, if any, after those of this object that were fired
+--- before it have ended. It is looked up when its turn has come, and not in the metatable.
+--- @param object table
+--- @param event string the handler's field
+--- @return any ... what the handler returns; nothing without one, or when it failed (see `call`)
+function base.fire(object, event, ...)
+  return base.in_turn(object, handle, object, event, ...)
 end
 
 --- Starts a fiber for the runtime's own work. What it runs belongs to no script: errors are logged.
@@ -223,11 +230,11 @@ function base.connect(host, port, timeout)
   if not ip then return nil, problem, number end
   local s, message, code = base.tcp(ip)
   if not s then return nil, message, code end
-  local connected
-  connected, message, code = s:sysconnect(ip, port, timeout)
-  if connected then return s end
+  local ok, connected, why, number_of_it = pcall(s.sysconnect, s, ip, port, timeout)
+  if ok and connected then return s end
   s:close()
-  return nil, message, code
+  if not ok then error(connected, 0) end -- cancelled
+  return nil, why, number_of_it
 end
 
 --- A listening socket, with SO_REUSEADDR, in waiting mode. Waits only to resolve a name.
