@@ -108,7 +108,10 @@ end
 function tcpsock.make_client(host, port, conn_handler, line_handler, disconn_handler)
   local tcp = TCPSocket()
   local started, problem = tcp:Connect(host, port)
-  if not started then return conn_handler and conn_handler(nil, problem) end
+  if not started then
+    if conn_handler then return conn_handler(nil, problem) end
+    return nil
+  end
   return new_conn(tcp, conn_handler, line_handler, disconn_handler)
 end
 

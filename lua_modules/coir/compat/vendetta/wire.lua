@@ -11,9 +11,8 @@ local array, object = { __jsontype = 'array' }, { __jsontype = 'object' }
 local number = { __tojson = function(self) return self.text end }
 
 local function float(value)
-  if value ~= value or value == math.huge or value == -math.huge then
-    error(('JSON has no %s'):format(value), 0)
-  end
+  if value ~= value then error('JSON has no NaN', 0) end
+  if value == math.huge or value == -math.huge then error('JSON has no infinities', 0) end
   local text = ('%.17g'):format(value):gsub(',', '.')
   if not text:find('[.e]') then text = text .. '.0' end
   return setmetatable({ text = text }, number)
@@ -33,9 +32,9 @@ local function prepare_table(value, open)
   else
     for k, v in next, value do
       local kind = type(k)
-      if kind ~= 'string' and kind ~= 'number' then error('JSON has no keys that are ' .. kind .. 's', 0) end
+      if kind ~= 'string' and kind ~= 'number' then error('JSON has no keys of type ' .. kind, 0) end
       local name = tostring(k)
-      if copy[name] ~= nil then error(('the key %s is there as text and as a number'):format(name), 0) end
+      if copy[name] ~= nil then error(('JSON has no two fields %q'):format(name), 0) end
       copy[name] = prepare(v, open)
     end
     setmetatable(copy, object)
@@ -51,7 +50,7 @@ function prepare(value, open)
   if kind == 'table' then return prepare_table(value, open) end
   if kind == 'number' and math.type(value) == 'float' then return float(value) end
   if kind == 'string' or kind == 'number' or kind == 'boolean' then return value end
-  error('JSON has no ' .. kind .. 's', 0)
+  error('JSON has no values of type ' .. kind, 0)
 end
 
 --- Any number of values, nil among them, as an array.
