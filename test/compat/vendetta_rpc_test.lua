@@ -60,7 +60,7 @@ for about, values in pairs {
   ['an object'] = { n = 1, { a = 1, b = { c = 'd' } } },
   ['odd keys'] = { n = 1, { [''] = 1, ['a b'] = 2, ['ü'] = 3, ['"'] = 4 } },
   ['a depth of fifty'] = { n = 1, deep },
-  ['a field n'] = { n = 1, { n = 3, a = 1 } },
+  ['a field n'] = { n = 4, { n = 3, a = 1 }, { n = 2 }, { n = 0.5 }, { { n = 7, x = { n = 0 } } } },
   ['the sample of the page'] = { n = 3, 'any', { arguments = true }, 23894 },
 } do
   test.case('values arrive and return: ' .. about, function()

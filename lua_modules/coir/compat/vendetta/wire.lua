@@ -8,6 +8,16 @@ local json = require 'dkjson'
 local wire = {}
 
 local array, object = { __jsontype = 'array' }, { __jsontype = 'object' }
+-- dkjson takes a table with a number in `n` for a list of that length. Such an object is written field by field.
+local object_with_n = {
+  __tojson = function(self)
+    local fields = {}
+    for name, value in next, self do
+      fields[#fields + 1] = json.quotestring(name) .. ':' .. json.encode(value)
+    end
+    return '{' .. table.concat(fields, ',') .. '}'
+  end,
+}
 local number = { __tojson = function(self) return self.text end }
 
 local function float(value)
@@ -37,7 +47,7 @@ local function prepare_table(value, open)
       if copy[name] ~= nil then error(('JSON has no two fields %q'):format(name), 0) end
       copy[name] = prepare(v, open)
     end
-    setmetatable(copy, object)
+    setmetatable(copy, type(copy.n) == 'number' and object_with_n or object)
   end
   open[value] = nil
   return copy
