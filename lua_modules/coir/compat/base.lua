@@ -226,6 +226,7 @@ end
 --- @return string? message
 --- @return integer? code
 function base.connect(host, port, timeout)
+  if socket.tcp_connect then return socket.tcp_connect(host, port, timeout) end
   local ip, problem, number = base.resolve(host, timeout)
   if not ip then return nil, problem, number end
   local s, message, code = base.tcp(ip)
