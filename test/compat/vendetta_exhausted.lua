@@ -1,4 +1,4 @@
--- Run by vendetta_raw_test.lua with few descriptors: more connections than there are numbers for.
+-- Run by vendetta_life_test.lua with few descriptors: more connections than there are numbers for.
 local fiber, socket = require 'coir.fiber', require 'coir.socket'
 
 local server = TCPSocket()
