@@ -95,6 +95,40 @@ test.case('page: RPCobject:anymethod("any", {arguments=true}, 23894)', function(
   ]], 'not blocked\nany\ttrue\t23895\n')
 end)
 
+-- -- doc/compat/vendetta.md -------------------------------------------------------------------------
+
+test.case('doc/compat/vendetta.md: the programs of each pair do the same', function()
+  local expected = {
+    'hello Ada\n', 'hello Ada\n',
+    'hello Ada\nhello Grace\nhello Mary\n', 'hello Ada\nhello Grace\nhello Mary\n',
+    '1\n2\n3\n', '1\n2\n3\n',
+  }
+  local server = child.start([[
+    local listener = socket('AF_INET', 'SOCK_STREAM')
+    listener:bind('127.0.0.1', 0)
+    listener:listen()
+    print(listener:name().port)
+    while true do
+      local s = listener:accept()
+      fiber.create(function() for name in s:lines() do s:write('hello ' .. name .. '\n') end end)
+    end
+  ]])
+  local port = server:line()
+  local file <close> = assert(io.open(here .. '../../doc/compat/vendetta.md'))
+  local path, outputs = os.tmpname(), {}
+  for program in file:read('a'):gmatch('\n```lua\n(.-)\n```\n') do
+    local script <close> = assert(io.open(path, 'w'))
+    script:write(program)
+    script:flush()
+    local result = child.words('-l', 'coir.compat.vendetta', path, port)
+    outputs[#outputs + 1] = result.out .. result.err
+  end
+  os.remove(path)
+  server:signal('KILL')
+  server:wait()
+  test.equal(outputs, expected)
+end)
+
 -- -- In the manner of plugins -----------------------------------------------------------------------
 
 test.case('a plugin with a line protocol, in Lua 5.1', function()
