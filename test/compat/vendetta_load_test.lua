@@ -1,4 +1,4 @@
--- vendetta_load_test.lua: a thousand connections at once, and twenty thousand one after the other.
+-- vendetta_load_test.lua: a thousand connections at once.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local vendetta = require 'vendetta'
 local base = require 'coir.compat.base'
@@ -117,31 +117,5 @@ case('five hundred clients of one server of remote calls, twenty calls each', fu
   test.equal(failures, 5000)
   listening:Disconnect()
 end)
-
---- As the servers above, but nothing waits.
-local function quick_raw_server()
-  local listening, port = vendetta.listener()
-  listening:SetConnectHandler(function()
-    local tcp = listening:Accept()
-    if not tcp then return end
-    tcp:SetReadHandler(function()
-      local data, code = tcp:Recv()
-      if data then tcp:Send(data) elseif code then tcp:Disconnect() end
-    end)
-  end)
-  return port
-end
-
-local function quick_line_server()
-  return vendetta.port(tcpsock.make_server(0, nil, function(conn, line) conn:Send(line .. '\n') end))
-end
-
-for about, start in pairs { ['the raw class'] = quick_raw_server, ['the line layer'] = quick_line_server } do
-  for round = 1, 2 do
-    case(('ten thousand connections one after the other, %s, round %d'):format(about, round), function()
-      crowd.churn(start(), 10000)
-    end)
-  end
-end
 
 test.finish()

@@ -46,7 +46,7 @@ end
 local function watch(self, s, field)
   local wait, seconds = s[wait_for[field]], shortest_pause
   while self.socket == s and self[field] do
-    wait(s)
+    if not wait(s) then fiber.sleep(longest_pause) end -- the kernel cannot watch it now
     base.in_turn(self, run_handler, self, s, field)
     seconds = pause(self, seconds)
   end
