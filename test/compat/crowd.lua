@@ -81,16 +81,17 @@ local function visit(port, times)
   workers:wait()
 end
 
---- Makes `count` connections, 20 at a time, and checks that afterwards descriptors and memory are where they were.
+--- Makes `count` connections, 20 at a time, and checks that afterwards descriptors and memory are where
+--- they were; resident memory may have grown by half a kibibyte a connection.
 function crowd.churn(port, count)
-  visit(port, count // 10)
+  visit(port, count // 4)
   test.eventually(function() return descriptors.count() < 20 end)
   local open, lua_before, resident_before = descriptors.count(), memory()
   visit(port, count)
   test.eventually(function() return descriptors.count() <= open end)
   local lua_after, resident_after = memory()
   test.ok(lua_after - lua_before < 200, ('%.0f KiB more of Lua memory'):format(lua_after - lua_before))
-  test.ok(resident_after - resident_before < 4000,
+  test.ok(resident_after - resident_before < count // 2,
     ('%d KiB more resident memory'):format(resident_after - resident_before))
 end
 
