@@ -47,6 +47,15 @@ end, function()
 
   database.cases('PostgreSQL', open, 'select pg_sleep(0.3)')
 
+  if require('coir').hooks then
+    local env = require('luasql.postgres').postgres()
+    database.cases('PostgreSQL, the driver itself', function()
+      return env:connect(('host=%s user=tester dbname=postgres'):format(folder))
+    end, 'select pg_sleep(0.3)')
+  else
+    test.skip('PostgreSQL, the driver itself', 'without hooks its queries keep all fibers')
+  end
+
   test.case('PostgreSQL: fifty clients with connections of their own, slow queries side by side', function()
     database.serve(open, function(connect)
       local group, sum = fiber.wait_group(), 0
