@@ -124,7 +124,11 @@ Error Descriptor::failure(Direction direction) {
 Result<unsigned> Descriptor::wait(unsigned wanted, Deadline deadline) {
     if (fd_ < 0) return std::errc::bad_file_descriptor;
     if (Error error = scheduler_.checkpoint()) return error;
-    if (fd_ < 0 || failure_) return wanted;
+    if (fd_ < 0) return wanted;
+    if (failure_) {
+        if (Error error = scheduler_.yield()) return error;
+        return wanted;
+    }
     if ((hints_ & wanted) != 0) {
         Result<unsigned> now = ready_now(fd_, wanted);
         if (!now) return now;
