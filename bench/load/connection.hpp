@@ -57,6 +57,8 @@ public:
 
     bool is_open() const { return fd_ >= 0; }
     bool opening() const { return opening_; }
+    std::size_t index() const { return index_; }
+    std::size_t under_way() const { return started_ - answered_; } // messages
     bool busy() const { return opening_ || unanswered_ > 0; }
     std::uint64_t opened_at() const { return opened_at_; }
     const std::string& fault() const { return fault_; }

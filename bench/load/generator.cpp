@@ -4,6 +4,7 @@
 
 #include "bench/load/clock.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -16,7 +17,6 @@
 
 namespace coir::bench {
 
-static constexpr int patience_ms = 5000; // without a single event before busy connections are lost
 static constexpr std::size_t opening_at_once = 64;
 static constexpr int max_events = 1024;
 static constexpr std::size_t buffer_size = 256 * 1024;
@@ -42,7 +42,8 @@ static sockaddr_in loopback(std::uint32_t host, std::uint16_t port) {
 
 Generator::Generator(const Options& options)
     : options_(options), messages_(options.size, options.depth, options.mode == Mode::line),
-      buffer_(buffer_size), poller_(::epoll_create1(EPOLL_CLOEXEC)) {
+      buffer_(buffer_size), schedules_(options.connections),
+      poller_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (poller_ < 0) {
         std::perror("load: epoll_create1");
         std::exit(1);
@@ -75,7 +76,12 @@ void Generator::run(double seconds) {
     latency_.clear();
     started_ = ended_ = now_ns();
     end_ = started_ + seconds_to_ns(seconds);
-    for (Connection& connection : connections_) start(connection);
+    allowed_ = options_.requests > 0 ? options_.requests : UINT64_MAX;
+    if (options_.rate > 0) {
+        keep_schedule();
+    } else {
+        for (Connection& connection : connections_) start(connection);
+    }
     wait_until_busy_is(0);
     turn(1); // meets bytes that nobody asked for
 }
@@ -84,9 +90,49 @@ void Generator::start(Connection& connection) {
     std::uint64_t now = now_ns();
     bool churn = options_.mode == Mode::churn;
     if (!churn && !connection.is_open()) return;
-    bool well = churn ? open(connection, now) : connection.send(options_.depth, now);
+    std::size_t count = allow(churn ? 1 : options_.depth);
+    if (count == 0) return;
+    bool well = churn ? open(connection, now) : connection.send(count, now);
     if (!well) lose(connection);
     if (connection.busy()) ++busy_;
+}
+
+// Takes up to `count` requests from what may still be sent.
+std::size_t Generator::allow(std::size_t count) {
+    count = std::min<std::uint64_t>(count, allowed_);
+    allowed_ -= count;
+    return count;
+}
+
+std::uint64_t Generator::due(std::uint64_t request) const {
+    double after_ns = static_cast<double>(request) * 1e9 / options_.rate;
+    return started_ + static_cast<std::uint64_t>(after_ns);
+}
+
+// It never sleeps: to wake up would take longer than many an answer.
+void Generator::keep_schedule() {
+    schedules_.assign(connections_.size(), Schedule{});
+    std::uint64_t next = 0;
+    for (std::uint64_t now = started_; running(now) && allowed_ > 0; now = now_ns()) {
+        for (; due(next) <= now && allow(1) > 0; ++next) {
+            Connection& connection = connections_[next % connections_.size()];
+            bool busy_before = connection.busy();
+            ++schedules_[connection.index()].due;
+            catch_up(connection);
+            if (!busy_before && connection.busy()) ++busy_;
+        }
+        turn(0);
+    }
+}
+
+// Sends what is due on a connection, as far as it is free.
+void Generator::catch_up(Connection& connection) {
+    Schedule& schedule = schedules_[connection.index()];
+    while (connection.is_open() && schedule.sent < schedule.due &&
+           connection.under_way() < options_.depth) {
+        std::uint64_t request = schedule.sent++ * connections_.size() + connection.index();
+        if (!connection.send(1, due(request))) lose(connection);
+    }
 }
 
 void Generator::hold(double seconds) {
@@ -101,7 +147,7 @@ void Generator::hold(double seconds) {
 
 void Generator::wait_until_busy_is(std::size_t most) {
     while (busy_ > most) {
-        if (!turn(patience_ms)) give_up();
+        if (!turn(static_cast<int>(options_.patience_s * 1e3))) give_up();
     }
 }
 
@@ -143,10 +189,13 @@ void Generator::answered(Connection& connection, bool hung_up) {
 }
 
 void Generator::go_on(Connection& connection, std::size_t answers, std::uint64_t now) {
+    if (options_.rate > 0) return interrupted() ? void() : catch_up(connection);
     bool churn = options_.mode == Mode::churn;
     if (churn) connection.close();
     if (!running(now)) return;
-    if (!(churn ? open(connection, now) : connection.send(answers, now))) lose(connection);
+    std::size_t count = allow(answers);
+    if (count == 0) return;
+    if (!(churn ? open(connection, now) : connection.send(count, now))) lose(connection);
 }
 
 void Generator::lose(Connection& connection) {

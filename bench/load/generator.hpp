@@ -3,6 +3,10 @@
 // `connect_all` makes the connections that stay. `run` begins and ends in silence: it starts every
 // connection, keeps each busy until its time is over, and waits for the last answer. So the
 // requests that it counts are exactly those that the server has worked for meanwhile.
+//
+// At a fixed rate every request has a moment at which it is due, on the connections in turn. When
+// its connection is not free it is sent later, but its latency counts from the moment: a server
+// that stalls is charged for every request that it kept waiting (no coordinated omission).
 
 #pragma once
 
@@ -52,18 +56,30 @@ private:
     void handle(Connection& connection, std::uint32_t events);
     void opened(Connection& connection, bool hung_up);
     void answered(Connection& connection, bool hung_up);
+    void keep_schedule();
+    void catch_up(Connection& connection);
+    std::uint64_t due(std::uint64_t request) const;
+    std::size_t allow(std::size_t count);
     void go_on(Connection& connection, std::size_t answers, std::uint64_t now);
     void lose(Connection& connection);
     void give_up();
     bool running(std::uint64_t now) const;
 
+    // What a connection has to do at a fixed rate, in requests of its own.
+    struct Schedule {
+        std::uint64_t due = 0; // so far
+        std::uint64_t sent = 0;
+    };
+
     const Options& options_;
     Messages messages_;
     std::vector<char> buffer_;
     std::deque<Connection> connections_;
+    std::vector<Schedule> schedules_; // by connection
     int poller_;
     std::size_t opened_ = 0; // connections ever begun
     std::size_t busy_ = 0;   // connections that are being made or have a request under way
+    std::uint64_t allowed_ = 0; // requests that may still be sent
     std::uint64_t started_ = 0;
     std::uint64_t end_ = 0;   // when no more requests are to be sent
     std::uint64_t ended_ = 0; // when the last answer came

@@ -17,14 +17,19 @@ static constexpr const char* usage =
   --connections=C     50
   --size=BYTES        size of a message, 64
   --depth=N           messages under way on each connection, 1
+  --rate=N            N requests a second on all connections together, each at a fixed moment; its
+                      latency counts from that moment, also when it had to be sent later
+  --requests=N        end the measured part after N requests, if its time is not over before
   --duration=SECONDS  of the measured part, 3
   --warmup=SECONDS    before it, 1
+  --patience=SECONDS  without any event, after which missing answers are lost, 5
   --server-pid=P      also report the server's CPU time, context switches and memory
   --json              report as one line of JSON
   --step              print "ready" after the warm-up, then run and report one measured part for
                       each line on standard input
 )";
 
+static constexpr pid_t largest_pid = 1 << 22; // Linux makes no larger ones
 static constexpr std::size_t largest_window = std::size_t{1} << 26; // bytes on one connection
 
 [[noreturn]] static void reject(std::string_view argument) {
@@ -66,12 +71,18 @@ static void parse_value(Options& options, std::string_view argument, std::string
         options.size = count(std::size_t{1}, std::size_t{1} << 24);
     } else if (is("--depth")) {
         options.depth = count(std::size_t{1}, std::size_t{1} << 12);
+    } else if (is("--rate")) {
+        options.rate = count(1.0, 1e7);
+    } else if (is("--requests")) {
+        options.requests = count(std::uint64_t{1}, std::uint64_t{1} << 40);
+    } else if (is("--patience")) {
+        options.patience_s = count(0.001, 1e6);
     } else if (is("--duration")) {
         options.duration_s = count(0.0, 1e6);
     } else if (is("--warmup")) {
         options.warmup_s = count(0.0, 1e6);
     } else if (is("--server-pid")) {
-        options.server_pid = count(pid_t{1}, pid_t{1} << 30);
+        options.server_pid = count(pid_t{1}, largest_pid);
     } else {
         reject(argument);
     }
@@ -98,7 +109,10 @@ Options parse_options(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) parse_argument(options, argv[i]);
     if (options.port == 0) reject("no --port");
     if (options.size * options.depth > largest_window) reject("--size times --depth");
-    if (options.mode == Mode::churn || options.mode == Mode::idle) options.depth = 1;
+    if (options.mode == Mode::churn || options.mode == Mode::idle) {
+        if (options.rate > 0) reject("--rate in this mode");
+        options.depth = 1;
+    }
     return options;
 }
 

@@ -22,8 +22,11 @@ struct Options {
     std::size_t connections = 50;
     std::size_t size = 64; // of a message, in bytes
     std::size_t depth = 1; // messages under way on a connection
+    double rate = 0; // requests per second on all connections together; 0: as fast as answers come
+    std::uint64_t requests = 0; // at most so many in the measured part; 0: no limit
     double duration_s = 3;
     double warmup_s = 1;
+    double patience_s = 5; // without any event before a busy connection is lost
     pid_t server_pid = 0; // 0: the server is not watched
     bool json = false;
     bool step = false; // one measured part for each line on standard input

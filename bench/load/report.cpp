@@ -35,6 +35,14 @@ static double latency_us(const Generator& generator, double share) {
     return static_cast<double>(generator.latency().quantile(share)) / 1e3;
 }
 
+struct Quantile {
+    const char* name;
+    double share;
+};
+
+static constexpr Quantile quantiles[] = {
+    {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
+
 static double requests_per_second(const Generator& generator) {
     return quotient(static_cast<double>(generator.latency().count()), generator.elapsed_s());
 }
@@ -44,9 +52,11 @@ void print_text(const Options& options, const Generator& generator, const Server
                 options.connections, options.size, options.depth, generator.elapsed_s(),
                 interrupted() ? ", interrupted" : "");
     std::printf("requests    %.0f/s\n", requests_per_second(generator));
-    std::printf("latency     p50 %.1f, p99 %.1f, p99.9 %.1f, max %.1f us\n",
-                latency_us(generator, 0.5), latency_us(generator, 0.99),
-                latency_us(generator, 0.999), latency_us(generator, 1));
+    std::printf("latency    ");
+    for (const Quantile& quantile : quantiles) {
+        std::printf(" %s %.1f", quantile.name, latency_us(generator, quantile.share));
+    }
+    std::printf(" us\n");
     if (auto of = figures(options, generator, server)) {
         std::printf("server CPU  %.0f ns a request, %.1f %% of a core, %.4f context switches\n",
                     of->cpu_ns_per_request, of->cpu_share * 100, of->switches_per_request);
@@ -59,23 +69,24 @@ void print_text(const Options& options, const Generator& generator, const Server
 }
 
 void print_json(const Options& options, const Generator& generator, const ServerUsage& server) {
-    std::printf(R"({"mode":"%s","connections":%zu,"size":%zu,"depth":%zu,"interrupted":%s,)",
+    std::printf(R"({"mode":"%s","connections":%zu,"size":%zu,"depth":%zu,"rate":%.1f,)",
                 name_of(options.mode), options.connections, options.size, options.depth,
-                interrupted() ? "true" : "false");
-    std::printf(R"("seconds":%.6f,"requests":%llu,"requests_per_second":%.1f,)",
-                generator.elapsed_s(), static_cast<unsigned long long>(generator.latency().count()),
+                options.rate);
+    std::printf(R"("interrupted":%s,"seconds":%.6f,"requests":%llu,"requests_per_second":%.1f)",
+                interrupted() ? "true" : "false", generator.elapsed_s(),
+                static_cast<unsigned long long>(generator.latency().count()),
                 requests_per_second(generator));
-    std::printf(R"("latency_us":{"p50":%.3f,"p99":%.3f,"p99.9":%.3f,"max":%.3f},)",
-                latency_us(generator, 0.5), latency_us(generator, 0.99),
-                latency_us(generator, 0.999), latency_us(generator, 1));
-    if (auto of = figures(options, generator, server)) {
-        std::printf(R"("server":{"cpu_ns_per_request":%.2f,"cpu_share":%.4f,)",
-                    of->cpu_ns_per_request, of->cpu_share);
-        std::printf(R"("context_switches_per_request":%.6f,"resident_bytes":%llu,)",
-                    of->switches_per_request, static_cast<unsigned long long>(of->resident_bytes));
-        std::printf(R"("resident_bytes_per_connection":%.1f},)", of->resident_bytes_per_connection);
+    for (const Quantile& quantile : quantiles) {
+        std::printf(R"(,"%s_us":%.3f)", quantile.name, latency_us(generator, quantile.share));
     }
-    std::printf(R"("faults":%llu,"first_fault":"%s"})"
+    if (auto of = figures(options, generator, server)) {
+        std::printf(R"(,"cpu_ns_per_request":%.2f,"cpu_share":%.4f)", of->cpu_ns_per_request,
+                    of->cpu_share);
+        std::printf(R"(,"context_switches_per_request":%.6f,"resident_bytes":%llu)",
+                    of->switches_per_request, static_cast<unsigned long long>(of->resident_bytes));
+        std::printf(R"(,"resident_bytes_per_connection":%.1f)", of->resident_bytes_per_connection);
+    }
+    std::printf(R"(,"faults":%llu,"first_fault":"%s"})"
                 "\n",
                 static_cast<unsigned long long>(generator.faults()),
                 generator.first_fault().c_str());
