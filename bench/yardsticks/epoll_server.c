@@ -1,11 +1,13 @@
-// epoll_echo.c: the yardstick, a TCP echo server in plain C on edge-triggered epoll, one thread.
+// epoll_server.c: the yardstick, an echo server in plain C on edge-triggered epoll, one thread.
 //
-// Usage: epoll_echo [port]. It listens on 127.0.0.1 (port 0, the default, takes a free one), prints
-// `port N`, and serves until it is killed. A request costs one recv and one send: a short read
-// means that the socket is drained, so nothing reads again only to meet EAGAIN, and a connection is
-// registered once for its whole life. What the kernel does not take at once is kept aside, and the
-// connection is not read until it is gone. A connection is served until it is drained: this server
-// is fair only to clients that wait for their answers, as bench/load does.
+// Usage: epoll_server echo|line [port]. It listens on 127.0.0.1 (port 0, the default, takes a free
+// one), prints `port N`, and serves until it is killed. `echo` sends back what arrives; `line`
+// reads line by line, and sends the answers to all lines of a wake-up in one piece. A request costs
+// one recv and one send: a short read means that the socket is drained, so nothing reads again only
+// to meet EAGAIN, and a connection is registered once for its whole life. What the kernel does not
+// take at once is kept aside, and the connection is not read until it is gone. A connection is
+// served until it is drained: this server is fair only to clients that wait for their answers, as
+// bench/load does.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,8 +25,8 @@
 
 enum { max_events = 1024, max_descriptors = 1 << 20, buffer_size = 64 * 1024 };
 
-// Bytes that a connection still has to send, and that were already sent of them.
-struct backlog {
+// Bytes that a connection keeps until its next event.
+struct kept {
     size_t size;
     size_t sent;
     char bytes[];
@@ -32,8 +34,11 @@ struct backlog {
 
 static int poller;
 static int listener;
-static struct backlog** backlogs; // by descriptor; null while the kernel takes everything
-static char buffer[buffer_size];
+static int line_by_line;
+static struct kept** backlogs; // still to be sent, by descriptor; null: the kernel took everything
+static struct kept** partials; // the beginning of a line, by descriptor; null: none
+static char buffer[2 * buffer_size]; // a partial line, and what was read behind it
+static char output[2 * buffer_size]; // the answers of a wake-up
 
 static void die(const char* what) {
     perror(what);
@@ -42,7 +47,8 @@ static void die(const char* what) {
 
 static void close_connection(int fd) {
     free(backlogs[fd]);
-    backlogs[fd] = NULL;
+    free(partials[fd]);
+    backlogs[fd] = partials[fd] = NULL;
     close(fd);
 }
 
@@ -53,19 +59,19 @@ static ssize_t send_some(int fd, const char* bytes, size_t size) {
     return n;
 }
 
-static void keep_aside(int fd, const char* bytes, size_t size) {
-    struct backlog* backlog = malloc(sizeof *backlog + size);
-    if (backlog == NULL) die("malloc");
-    backlog->size = size;
-    backlog->sent = 0;
-    memcpy(backlog->bytes, bytes, size);
-    backlogs[fd] = backlog;
+static struct kept* keep(const char* bytes, size_t size) {
+    struct kept* kept = malloc(sizeof *kept + size);
+    if (kept == NULL) die("malloc");
+    kept->size = size;
+    kept->sent = 0;
+    memcpy(kept->bytes, bytes, size);
+    return kept;
 }
 
 // Returns 1 when nothing is left to send, 0 when the kernel is full, -1 when the connection is
 // lost.
 static int send_backlog(int fd) {
-    struct backlog* backlog = backlogs[fd];
+    struct kept* backlog = backlogs[fd];
     if (backlog == NULL) return 1;
     while (backlog->sent < backlog->size) {
         ssize_t n = send_some(fd, backlog->bytes + backlog->sent, backlog->size - backlog->sent);
@@ -77,23 +83,56 @@ static int send_backlog(int fd) {
     return 1;
 }
 
-// Sends `size` bytes of the buffer, keeping aside what does not fit. Results as of send_backlog.
-static int echo(int fd, size_t size) {
-    ssize_t n = send_some(fd, buffer, size);
+// Sends bytes, keeping aside what does not fit. Results as of send_backlog.
+static int answer(int fd, const char* bytes, size_t size) {
+    ssize_t n = send_some(fd, bytes, size);
     if (n == (ssize_t)size) return 1;
     if (n < 0) return -1;
-    keep_aside(fd, buffer + n, size - (size_t)n);
+    backlogs[fd] = keep(bytes + n, size - (size_t)n);
     return 0;
+}
+
+// Puts the beginning of a line in front of what will be read. Returns its size.
+static size_t restore_partial(int fd) {
+    struct kept* partial = partials[fd];
+    if (partial == NULL) return 0;
+    size_t size = partial->size;
+    memcpy(buffer, partial->bytes, size);
+    free(partial);
+    partials[fd] = NULL;
+    return size;
+}
+
+// Answers every complete line in the first `size` bytes of the buffer, and keeps the rest. Results
+// as of send_backlog; a line that is too long loses the connection.
+static int answer_lines(int fd, size_t size) {
+    const char* line = buffer;
+    const char* end = buffer + size;
+    size_t gathered = 0;
+    for (const char* newline; (newline = memchr(line, '\n', (size_t)(end - line))) != NULL;) {
+        size_t length = (size_t)(newline + 1 - line);
+        memcpy(output + gathered, line, length);
+        gathered += length;
+        line += length;
+    }
+    if (end - line > buffer_size) return -1;
+    if (line != end) partials[fd] = keep(line, (size_t)(end - line));
+    return gathered > 0 ? answer(fd, output, gathered) : 1;
 }
 
 static void serve(int fd, uint32_t events) {
     int sent = send_backlog(fd);
     while (sent > 0) {
-        ssize_t n = recv(fd, buffer, sizeof buffer, 0);
-        if (n < 0 && errno == EAGAIN) return;
+        size_t partial = restore_partial(fd);
+        ssize_t n = recv(fd, buffer + partial, buffer_size, 0);
+        if (n < 0 && errno == EAGAIN) {
+            if (partial > 0) partials[fd] = keep(buffer, partial);
+            return;
+        }
         if (n <= 0) break;
-        sent = echo(fd, (size_t)n);
-        int drained = n < (ssize_t)sizeof buffer && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+        size_t size = partial + (size_t)n;
+        sent = line_by_line ? answer_lines(fd, size) : answer(fd, buffer, size);
+        int drained = n < buffer_size && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
         if (sent > 0 && drained) return;
     }
     if (sent != 0) close_connection(fd);
@@ -133,22 +172,28 @@ static void open_listener(in_port_t port) {
     fflush(stdout);
 }
 
-// Allows as many descriptors as the system does, and makes room for a backlog of each.
+// Allows as many descriptors as the system does, and makes room for what each may keep.
 static void raise_descriptor_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) die("getrlimit");
     limit.rlim_cur = limit.rlim_max < max_descriptors ? limit.rlim_max : max_descriptors;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0) die("setrlimit");
     backlogs = calloc(limit.rlim_cur, sizeof *backlogs);
-    if (backlogs == NULL) die("calloc");
+    partials = calloc(limit.rlim_cur, sizeof *partials);
+    if (backlogs == NULL || partials == NULL) die("calloc");
 }
 
 int main(int argc, char** argv) {
     static struct epoll_event events[max_events];
+    if (argc < 2 || (strcmp(argv[1], "echo") != 0 && strcmp(argv[1], "line") != 0)) {
+        fputs("usage: epoll_server echo|line [port]\n", stderr);
+        return 2;
+    }
+    line_by_line = argv[1][0] == 'l';
     raise_descriptor_limit();
     poller = epoll_create1(EPOLL_CLOEXEC);
     if (poller < 0) die("epoll_create1");
-    open_listener((in_port_t)(argc > 1 ? atoi(argv[1]) : 0));
+    open_listener((in_port_t)(argc > 2 ? atoi(argv[2]) : 0));
     register_once(listener, EPOLLIN);
     for (;;) {
         int n = epoll_wait(poller, events, max_events, -1);
