@@ -1,0 +1,26 @@
+-- line.lua: answers every line with itself, one coroutine for each connection. It prints `port N`.
+
+local cqueues = require 'cqueues'
+local socket = require 'cqueues.socket'
+
+local loop = cqueues.new()
+
+local function serve(client)
+  client:setmode('b', 'bl') -- a line is sent when it is complete
+  for line in client:lines('*L') do
+    if not client:write(line) then break end
+  end
+  client:close()
+end
+
+local server = assert(socket.listen {
+  host = '127.0.0.1', port = 0, reuseaddr = true, nodelay = true,
+})
+assert(server:listen())
+print('port ' .. select(3, server:localname()))
+io.stdout:flush()
+
+loop:wrap(function()
+  for client in server:clients() do loop:wrap(serve, client) end
+end)
+assert(loop:loop())
