@@ -70,23 +70,6 @@ def timing(arguments):
     return Timing(arguments.rounds or 3, 5, 0.5, 0.5)
 
 
-def select(workload, wanted, missing):
-    """Who takes part, the yardstick first, and why others do not."""
-    skipped = {}
-    contestants = []
-    for name in workload.contestants:
-        if name != workload.contestants[0] and name not in wanted:
-            continue
-        most = peers.PEERS[name].most_connections
-        if name in missing:
-            skipped[name] = "not installed"
-        elif workload.connections > most:
-            skipped[name] = f"cannot hold more than {most:,} connections"
-        else:
-            contestants.append(name)
-    return contestants, skipped
-
-
 def find_missing(arguments):
     """The peers that are not here; says so. Builds what has to be built."""
     missing = [name for name in arguments.contestants if not peers.present(name)]
@@ -119,7 +102,7 @@ def run_workloads(arguments, results):
     while left:
         share = (end - time.monotonic()) / len(left)
         workload = left.pop(0)
-        contestants, skipped = select(workload, arguments.contestants, missing)
+        contestants, skipped = peers.select(workload, arguments.contestants, missing)
         outcome = Outcome()
         try:
             bench.run(workload, contestants, share, outcome)

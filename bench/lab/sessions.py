@@ -55,7 +55,8 @@ class ServerSession:
 
     def __init__(self, stack, command, workload, build, timing):
         self.server, port = start_server(stack, command)
-        options = workload.load | {"duration": timing.seconds, "warmup": timing.warmup}
+        options = workload.load | {"duration": timing.seconds * workload.length,
+                                   "warmup": timing.warmup}
         generator = load_command(build, port, self.server.pid, options)
         self.load = _start(stack, machine.cores()[1], [*generator, "--step"],
                            stdin=subprocess.PIPE)

@@ -33,6 +33,7 @@ class Workload:
     measures: tuple
     limits: str  # what the figure depends on, for the report
     slices: int = 5  # of each contestant in a round, at most
+    length: float = 1  # of a slice, times the usual
     load: dict = dataclasses.field(default_factory=dict)  # options of bench/load
     question: str = ""  # for `micro`
     count: int = 0
@@ -56,9 +57,9 @@ KERNEL = ("Most of the time is the kernel's, the same for all: a ratio near 1 sa
           "added.")
 
 
-def server(name, title, limits, program="echo", measures=(CPU,), slices=5, **load):
-    mode = {"mode": program} | load
-    return Workload(name, title, program, SERVERS, measures, limits, slices, load=mode)
+def server(name, title, limits, program="echo", measures=(CPU,), slices=5, length=1, **load):
+    load = {"mode": program} | load
+    return Workload(name, title, program, SERVERS, measures, limits, slices, length, load)
 
 
 def micro(question, title, contestants, count, limits, measures=(MICRO,), **more):
@@ -92,7 +93,7 @@ WORKLOADS = (
            measures=(CONNECTION,), slices=1, mode="idle", connections=9000),
     server("rate-20000", "20,000 requests a second, 64 bytes, 50 connections",
            "Latencies count from the moment a request was due. A noisy machine shows first here.",
-           measures=(TAIL, CPU), connections=50, rate=20000),
+           measures=(TAIL, CPU), slices=3, length=4, connections=50, rate=20000),
     micro("yield2", "yield between 2 fibers", FIBERS, 1_000_000,
           "The switch itself; in Lua the call of a C function besides."),
     micro("yield10000", "yield among 10,000 fibers", FIBERS, 1_000_000,

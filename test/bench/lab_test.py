@@ -120,6 +120,19 @@ class Data(unittest.TestCase):
                 for script in scripts:
                     self.assertTrue(Path(script).exists(), script)
 
+    def test_who_takes_part(self):
+        crowd = next(one for one in workloads.WORKLOADS if one.name == "echo-9000")
+        contestants, skipped = peers.select(crowd, ["coir", "copas", "go", "lua"], ["go"])
+        self.assertEqual(contestants, ["epoll", "coir"])  # the yardstick always does
+        self.assertEqual(skipped, {"go": "not installed",
+                                   "copas": "cannot hold more than 1,000 connections"})
+
+    def test_costs_of_one_may_come_from_fewer_but_a_crowd_stays_a_crowd(self):
+        by_name = {workload.name: workload for workload in workloads.WORKLOADS}
+        self.assertEqual(by_name["cond"].count_for("coir", 4), by_name["cond"].count // 4)
+        self.assertEqual(by_name["parked"].count_for("coir", 4), 100_000)
+        self.assertEqual(by_name["parked"].count_for("tarantool", 4), 30_000)
+
     def test_a_tools_total_is_read(self):
         # pylint: disable=protected-access
         self.assertEqual(counts._callgrind_total("==7== Collected : 1234567\n"), 1234567)

@@ -21,6 +21,6 @@ print('port ' .. select(3, server:localname()))
 io.stdout:flush()
 
 loop:wrap(function()
-  for client in server:clients() do loop:wrap(serve, client) end
+  for client in server:clients { nodelay = true } do loop:wrap(serve, client) end
 end)
 assert(loop:loop())

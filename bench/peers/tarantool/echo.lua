@@ -16,6 +16,13 @@ local function serve(client)
   end
 end
 
-local server = assert(socket.tcp_server('127.0.0.1', 0, { handler = serve, backlog = 4096 }))
+local server = assert(socket.tcp_server('127.0.0.1', 0, {
+  handler = serve,
+  prepare = function(listener)
+    listener:setsockopt('SOL_SOCKET', 'SO_REUSEADDR', true)
+    listener:setsockopt('tcp', 'TCP_NODELAY', true) -- connections inherit it
+    return 4096 -- how many may wait to be accepted
+  end,
+}))
 print('port ' .. server:name().port)
 io.stdout:flush()
