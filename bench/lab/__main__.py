@@ -94,7 +94,9 @@ def run_workloads(arguments, results):
     bench = Bench(arguments.build, arguments.output, timing(arguments), terminal.progress)
     end = time.monotonic() + 60 * (arguments.minutes or (7 if arguments.quick else 38))
     if COUNTS in arguments.names:
-        results["counts"] = counts.measure(arguments.build, arguments.output, terminal.progress)
+        share = (end - time.monotonic()) / (1 if arguments.names == [COUNTS] else 4)
+        results["counts"] = counts.measure(arguments.build, arguments.output, terminal.progress,
+                                           time.monotonic() + share)
         terminal.progress("")
         counts.print_table(results["counts"])
         write(arguments, results)

@@ -82,6 +82,9 @@ def problems_of(seen, charts):
 
 
 def main(output):
+    if not (output / "report.html").exists():
+        print(f"check: there is no {output}/report.html")
+        return 1
     with tempfile.TemporaryDirectory() as folder:
         seen = _look(output, folder)
         _chromium(folder, output / "report.html", f"--screenshot={output}/report.png",

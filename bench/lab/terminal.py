@@ -25,6 +25,10 @@ def number(value):
     return f"{value:,.{digits}f}"
 
 
+def _short(ratio):
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
+
+
 def _row(row, unit, yardstick):
     ratio = row["ratio"]
     if ratio is None:
@@ -66,7 +70,7 @@ def print_markdown(results):
         for measure in workload["measures"]:
             rows = {row["name"]: row for row in measure["rows"]}
             ratios = [(rows.get(name) or {}).get("ratio") for name in names]
-            cells = [f"{ratio['median']:.2f}" if ratio else "–" for ratio in ratios]
+            cells = [_short(ratio['median']) if ratio else "–" for ratio in ratios]
             ours = rows.get("coir")
             cost = f"{number(ours['cost']['median'])} {measure['unit']}" if ours else "–"
             print("| " + " | ".join([f"{workload['title']}: {measure['title']}", *cells, cost])

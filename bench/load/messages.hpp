@@ -2,7 +2,7 @@
 //
 // One long row of different pseudo-random messages, repeated for ever; each connection starts at a
 // place of its own. An answer that belongs to another connection or to another request differs, so
-// comparing with this row finds it. As lines, every message ends with its only newline.
+// comparing with this row finds it. As lines, messages are printable, with a newline at their end.
 
 #pragma once
 
@@ -22,7 +22,7 @@ public:
         std::uint64_t state = 0x9E3779B97F4A7C15;
         for (std::size_t i = 0; i < row_.size(); ++i) {
             row_[i] = i < period() ? random_byte(state) : row_[i - period()];
-            if (lines) row_[i] = i % size == size - 1 ? '\n' : without_newline(row_[i]);
+            if (lines) row_[i] = i % size == size - 1 ? '\n' : printable(row_[i]);
         }
     }
 
@@ -47,7 +47,7 @@ private:
         return static_cast<char>(state >> 56);
     }
 
-    static char without_newline(char byte) { return byte == '\n' ? ' ' : byte; }
+    static char printable(char byte) { return static_cast<char>((byte & 0x3F) + ' '); }
 
     std::size_t period() const { return count_ * size_; }
 

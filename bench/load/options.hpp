@@ -11,7 +11,7 @@ namespace coir::bench {
 
 enum class Mode {
     echo,  // connections that stay, messages of random bytes
-    line,  // the same with messages that end with their only newline
+    line,  // the same with lines of printable characters
     churn, // connect, one message, close, again
     idle,  // one message on each connection, then silence
 };

@@ -273,6 +273,9 @@ class Page(unittest.TestCase):
         finally:
             page.subprocess.os.environ["PATH"] = path
 
+    def test_there_must_be_a_page_to_look_at(self):
+        self.assertEqual(check.main(self.output), 1)
+
     @unittest.skipUnless(shutil.which("chromium"), "chromium is not installed")
     def test_chromium_finds_it_whole(self):
         self.write(LIBRARY)

@@ -126,7 +126,7 @@ class Load(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("Connection refused", figures["first_fault"])
 
-    def test_lines_end_with_their_only_newline(self):
+    def test_lines_are_printable_and_end_with_a_newline(self):
         seen = []
 
         def handle(connection):
@@ -136,6 +136,8 @@ class Load(unittest.TestCase):
         with serve(handle) as port:
             load(port, "--mode=line", "--connections=1", "--size=40", "--requests=20")
         self.assertEqual([len(line) for line in seen], [40] * 21)  # one to warm up
+        for line in seen:
+            self.assertRegex(line, rb"\A[ -_]{39}\n\Z")
 
     def test_churn_makes_a_connection_for_each_request(self):
         connections = []

@@ -34,8 +34,9 @@ function format(value) {
     { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
+const short = (ratio) => ratio.toFixed(ratio >= 0.1 ? 2 : 3);
 const ratioOf = (row) => (row && row.ratio ? row.ratio.median : null);
-const named = (row) => `${label(row.name)} ${ratioOf(row).toFixed(2)}`;
+const named = (row) => `${label(row.name)} ${short(ratioOf(row))}`;
 
 // One line of the summary: where coir stands among those that were measured with it.
 function standing(workload, measure) {
@@ -46,7 +47,7 @@ function standing(workload, measure) {
   const lua = others.find((row) => results.lua.includes(row.name));
   return [
     `${workload.title}: ${measure.title}`,
-    [ratioOf(ours).toFixed(2), 'number'],
+    [short(ratioOf(ours)), 'number'],
     label(workload.yardstick),
     lua ? named(lua) : '–',
     ahead.length ? [ahead.map(named).join(', '), 'loss'] : ['nobody', 'win'],
@@ -92,7 +93,7 @@ const marks = {
       const { ratio } = options.rows[i];
       const [low, high] = [x.getPixelForValue(ratio.low), x.getPixelForValue(ratio.high)];
       ctx.strokeRect(low, bar.y, Math.max(high - low, 0), 0);
-      ctx.fillText(ratio.median.toFixed(2), Math.max(high, bar.x) + 6, bar.y);
+      ctx.fillText(short(ratio.median), Math.max(high, bar.x) + 6, bar.y);
     });
     ctx.restore();
   },
@@ -168,8 +169,8 @@ function addNotes(workload) {
   for (const [name, count] of Object.entries(workload.counts)) {
     notes.push(`${label(name)} with ${format(count)} instead of ${format(workload.count)}.`);
   }
-  const rounds = `${workload.rounds} rounds, ${workload.repeated} repeated for noise, `
-    + `${workload.noisy} noisy even so.`;
+  const rounds = `Rounds: ${workload.rounds}; repeated for noise: ${workload.repeated}; noisy `
+    + `even so: ${workload.noisy}.`;
   for (const note of [workload.limits, rounds, ...notes]) add(page, 'p', note, 'note');
 }
 
