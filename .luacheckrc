@@ -3,7 +3,7 @@ max_line_length = false  -- a message or a table is not folded for its own sake
 files['lua_modules/coir/compat/tarantool.lua'] = { globals = { 'box' } }
 -- Scripts for Vendetta.
 files['test/compat/vendetta_exhausted.lua'] = { read_globals = { 'TCPSocket' } }
-files['bench/vendetta_*.lua'] = { read_globals = { 'TCPSocket', 'TCP' } }
+files['bench/peers/vendetta'] = { read_globals = { 'TCPSocket', 'TCP' } }
 -- Scripts that Tarantool runs too, in its dialect.
 files['test/tarantool'] = { std = 'lua51+lua54', read_globals = { 'box' } }
 -- Some of these are broken on purpose.

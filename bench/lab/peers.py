@@ -27,6 +27,8 @@ PEERS = {
     "epoll": Peer("C on epoll", "{build}/bench/epoll_server {program}"),
     "context": Peer("Boost.Context in C++", "{build}/bench/context_{program}"),
     "coir": Peer("coir", "{build}/bindings/coir {peers}/coir/{program}.lua", lua=True),
+    "vendetta": Peer("coir, Vendetta's classes", "{build}/bindings/coir -l coir.compat.vendetta "
+                     "{peers}/vendetta/{program}.lua"),
     "lua": Peer("Lua coroutines, a loop", "lua5.4 {peers}/lua/{program}.lua", "lua5.4 -v",
                 lua=True),
     "tarantool": Peer("Tarantool", "tarantool {peers}/tarantool/{program}.lua",

@@ -1,6 +1,6 @@
--- vendetta_raw.lua: bench/echo.lua as a script for Vendetta's class TCPSocket. It prints `port N`.
+-- echo.lua: sends back what arrives, with Vendetta's class TCPSocket. It prints `port N`.
 --
--- Run it with `coir -l coir.compat.vendetta`; bench/run_echo compares it with the plain server.
+-- Run it with `coir -l coir.compat.vendetta`.
 local listening = TCPSocket()
 assert(listening:Listen(0))
 listening:SetConnectHandler(function()
