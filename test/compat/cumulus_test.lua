@@ -255,11 +255,12 @@ test.case('send when not connected logs an error and returns nothing', function(
 end)
 
 test.case('the end by the peer, and by a reset', function()
-  local client, peer, events = client_and_peer()
+  local _, peer, events = client_and_peer()
   peer:write 'bye'
   peer:close()
   test.eventually(function() return #events == 2 end)
   test.equal(events, { 'bye', { 'end', nil, false, 2 } })
+  local client
   client, peer, events = client_and_peer()
   peer:linger(true, 0)
   peer:close()

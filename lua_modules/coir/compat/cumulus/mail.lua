@@ -54,17 +54,18 @@ local function deliver(session, letter)
   return session, problem
 end
 
+--- Sends all that is queued. When the fiber is cancelled, the next mail starts another.
 local function work()
+  local _ <close> = setmetatable({}, { __close = function() working = false end })
   local session
   while #queue > 0 do
     local letter = table.remove(queue, 1)
     local ok, next_session, problem = xpcall(deliver, debug.traceback, session, letter)
     session = ok and next_session or nil
-    base.spawn('mail', base.fire, letter.mail, 'onSent', letter.mail,
-      ok and problem or not ok and next_session or nil)
+    if not ok then problem = base.show(next_session) end
+    base.spawn('mail', base.fire, letter.mail, 'onSent', letter.mail, problem)
     if #queue == 0 and session then session = session:close() end
   end
-  working = false
 end
 
 --- Queues a mail.

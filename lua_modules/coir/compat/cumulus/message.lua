@@ -50,7 +50,7 @@ local function quoted_printable(text)
   ltn12.pump.all(
     ltn12.source.chain(ltn12.source.string(text),
       ltn12.filter.chain(mime.normalize(), mime.encode 'quoted-printable', mime.wrap 'quoted-printable')),
-    ltn12.sink.table(parts))
+    (ltn12.sink.table(parts)))
   return table.concat(parts)
 end
 
