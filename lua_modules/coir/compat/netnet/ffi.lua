@@ -30,6 +30,10 @@ local function block_read(block, at, n)
 end
 
 local function block_write(block, at, data)
+  if at == 0 and #data >= #block.head then
+    block.head = data
+    return
+  end
   block.head = block_read(block, 0, at) .. data .. block.head:sub(at + #data + 1)
 end
 
@@ -158,7 +162,10 @@ end
 --- Copies `n` bytes of a buffer or string; of a string without `n` all and a zero byte.
 function ffi.copy(to, from, n)
   if not is_buffer(to) then error('a buffer was expected', 2) end
-  if type(from) == 'string' then from, n = from .. '\0', n or #from + 1 end
+  if type(from) == 'string' and (not n or n > #from) then
+    n = n or #from + 1
+    from = from .. '\0'
+  end
   local bytes = type(from) == 'string' and #from or is_buffer(from) and size_of(from)
   if not bytes then error('a buffer or a string was expected', 2) end
   n = check_range(n, bytes, 'source')
