@@ -2,6 +2,7 @@
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. (arg[0]:match('^.*/') or './') .. '../lua/?.lua;'
   .. package.path
 local test = require 'test'
+local child = require 'child'
 local loggers = require 'loggers'
 local loopback = require 'loopback'
 local fiber = require 'fiber'
@@ -295,6 +296,16 @@ test.case('a server that closes between two mails is asked again', function()
   end
   test.eventually(function() return #results == 3 end)
   test.equal(results, { 'none', 'none', 'none' })
+end)
+
+test.case('without LuaSocket the error says so', function()
+  local result = child.run([[
+    package.path, package.cpath = '', ''
+    local mail = cumulus:sendMail('me@a.example', 's', 'c', 'one@b.example')
+    function mail:onSent(err) print(err) end
+  ]], '-l', 'coir.compat.cumulus')
+  test.equal({ result.code, result.err }, { 0, '' })
+  test.match(result.out, "^sendMail needs LuaSocket: module 'socket.smtp' not found:\n$")
 end)
 
 test.case('onSent is looked up late, may be missing, wait, and fail', function()

@@ -11,8 +11,9 @@ local working = false
 --- What makes a mail impossible to send whatever the server says; fills in the addresses otherwise.
 --- @return string? problem
 local function prepare(letter)
+  local loaded, problem = pcall(require, 'socket.smtp')
+  if not loaded then return 'sendMail needs LuaSocket: ' .. base.show(problem):match '[^\n]*' end
   local message = require 'coir.compat.cumulus.message'
-  local problem
   if letter.recipients.n == 0 then return 'No recipient' end
   letter.from, problem = message.address(letter.sender)
   if problem then return problem end
