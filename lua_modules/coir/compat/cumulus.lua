@@ -32,7 +32,7 @@ local dialect = {
   address = function(text) return text end,
 }
 
--- -- TCP client -------------------------------------------------------------------------------------
+-- -- TCP client -----------------------------------------------------------------------------------
 
 local client_methods = {}
 
@@ -72,7 +72,7 @@ local make_client = object.class('TCPClient', client_methods, tcp.client_propert
 --- @return table client not connected; its events are `onReception(data)` and `onDisconnection()`
 function cumulus:createTCPClient() return tcp.new_client(dialect, make_client) end
 
--- -- TCP server -------------------------------------------------------------------------------------
+-- -- TCP server -----------------------------------------------------------------------------------
 
 local server_methods = {}
 
@@ -103,7 +103,7 @@ local make_server = object.class('TCPServer', server_methods, {
 --- @return table server not running; its event is `clientHandler(client)`
 function cumulus:createTCPServer() return tcp.new_server(dialect, make_client, make_server) end
 
--- -- UDP --------------------------------------------------------------------------------------------
+-- -- UDP ------------------------------------------------------------------------------------------
 
 local udp_methods = {}
 
@@ -160,7 +160,7 @@ local make_udp = object.class('UDPSocket', udp_methods, udp.properties)
 --- @return table socket its event is `onReception(data, address)`
 function cumulus:createUDPSocket(allowBroadcast) return udp.new('onReception', make_udp, allowBroadcast) end
 
--- -- Mail and configuration -------------------------------------------------------------------------
+-- -- Mail and configuration -----------------------------------------------------------------------
 
 --- Queues a mail, which goes out by the server of `configs.smtp`. Also as `cumulus.sendMail(sender, ...)`.
 --- @param sender string

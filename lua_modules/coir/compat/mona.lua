@@ -39,7 +39,7 @@ local dialect = {
   address = function(text) return mona.addressObjects and address.from_text(text) or text end,
 }
 
--- -- TCP client -------------------------------------------------------------------------------------
+-- -- TCP client -----------------------------------------------------------------------------------
 
 local client_methods = {}
 
@@ -87,7 +87,7 @@ local make_client = object.class('TCPClient', client_methods, client_properties)
 --- @return table client not connected; its events are `onData(data)` and `onDisconnection(peerAddress, error)`
 function mona:createTCPClient() return tcp.new_client(dialect, make_client) end
 
--- -- TCP server -------------------------------------------------------------------------------------
+-- -- TCP server -----------------------------------------------------------------------------------
 
 local server_methods = {}
 
@@ -119,7 +119,7 @@ local make_server = object.class('TCPServer', server_methods, {
 --- @return table server not running; its event is `onConnection(client)`
 function mona:createTCPServer() return tcp.new_server(dialect, make_client, make_server) end
 
--- -- UDP --------------------------------------------------------------------------------------------
+-- -- UDP ------------------------------------------------------------------------------------------
 
 local udp_methods = {}
 
@@ -180,7 +180,7 @@ local make_udp = object.class('UDPSocket', udp_methods, udp_properties)
 --- @return table socket its event is `onPacket(data, address)`
 function mona:createUDPSocket(allowBroadcast) return udp.new('onPacket', make_udp, allowBroadcast) end
 
--- -- Addresses and the rest -------------------------------------------------------------------------
+-- -- Addresses and the rest -----------------------------------------------------------------------
 
 --- @param text string a numeric address with its port, or with the port as second argument
 --- @return table? address

@@ -11,7 +11,7 @@ local ffi = require 'coir.compat.netnet.ffi'
 local fiber = require 'coir.fiber'
 local socket = require 'coir.socket'
 
--- -- Calls of the native socket ---------------------------------------------------------------------
+-- -- Calls of the native socket -------------------------------------------------------------------
 
 local would_block = {
   [errno.EAGAIN] = true, [errno.EWOULDBLOCK] = true, [errno.EINPROGRESS] = true, [errno.EALREADY] = true,
@@ -44,7 +44,7 @@ local function code_of(self, method, ...)
   return ok and 0 or error_of(code)
 end
 
--- -- The socket -------------------------------------------------------------------------------------
+-- -- The socket -----------------------------------------------------------------------------------
 
 local Socket = { __name = 'TCP_SOCKET' }
 Socket.__index = Socket
@@ -196,7 +196,7 @@ function Socket:Send(buffer, length)
   return nil, error_of(code)
 end
 
--- -- Making sockets ---------------------------------------------------------------------------------
+-- -- Making sockets -------------------------------------------------------------------------------
 
 --- `TCP_SOCKET(address, fd, listening)` makes a socket object of an open descriptor, which it then owns.
 local TCP_SOCKET = setmetatable({}, {

@@ -3,7 +3,7 @@ local fiber = require 'coir.fiber'
 
 local session = {}
 
--- -- A connection whose every reply has a deadline ---------------------------------------------------
+-- -- A connection whose every reply has a deadline ------------------------------------------------
 
 local Connection = {}
 Connection.__index = Connection
@@ -47,7 +47,7 @@ function Connection:dirty() return self.c:dirty() end
 
 function Connection:close() return self.c:close() end
 
--- -- The session ------------------------------------------------------------------------------------
+-- -- The session ----------------------------------------------------------------------------------
 
 local Session = {}
 Session.__index = Session

@@ -24,7 +24,7 @@ function link.new(s, peer, open, owner)
                         last = fiber.clock() }, Link)
 end
 
--- -- Sending ----------------------------------------------------------------------------------------
+-- -- Sending --------------------------------------------------------------------------------------
 
 local function close(self)
   if self.timer then self.timer:cancel() end
@@ -116,7 +116,7 @@ function Link:drop()
   if not self.over then self.socket:shutdown('RW') end
 end
 
--- -- Receiving --------------------------------------------------------------------------------------
+-- -- Receiving ------------------------------------------------------------------------------------
 
 --- Waits for the end of the handshake.
 --- @return string? message when it failed

@@ -11,7 +11,7 @@ local object = require 'coir.compat.mona.object'
 
 local tcp = {}
 
--- -- Client -----------------------------------------------------------------------------------------
+-- -- Client ---------------------------------------------------------------------------------------
 
 --- The state of a client: `link`, while it is connected, and `error`.
 local function new_state(dialect)
@@ -99,7 +99,7 @@ tcp.client_properties = {
   error = function(state) return state.error end,
 }
 
--- -- Server -----------------------------------------------------------------------------------------
+-- -- Server ---------------------------------------------------------------------------------------
 
 --- A client object around an accepted socket. Its handlers are set, or it is refused, before it receives.
 local function welcome(state, s, from)

@@ -12,7 +12,7 @@ function Application:create(make_global)
   return make_global and app:exportGlobals() or app
 end
 
--- -- Tasks ------------------------------------------------------------------------------------------
+-- -- Tasks ----------------------------------------------------------------------------------------
 
 local Task = { __name = 'Task' }
 Task.__index = Task
@@ -79,7 +79,7 @@ function Application.taskIsFinished(task)
   return function() return task:getStatus() == 'dead' end
 end
 
--- -- Time -------------------------------------------------------------------------------------------
+-- -- Time -----------------------------------------------------------------------------------------
 
 function Application:sleep(milliseconds) fiber.sleep(milliseconds / 1000) end
 
@@ -101,7 +101,7 @@ function Application:periodic(func, milliseconds)
   end)
 end
 
--- -- Conditions -------------------------------------------------------------------------------------
+-- -- Conditions -----------------------------------------------------------------------------------
 
 --- Waits until `predicate()` is true; it is asked every millisecond.
 function Application:waitFor(predicate)
@@ -127,7 +127,7 @@ function Application:whenever(predicate, func)
   end)
 end
 
--- -- Signals ----------------------------------------------------------------------------------------
+-- -- Signals --------------------------------------------------------------------------------------
 
 local function signal(self, name)
   self.signals[name] = self.signals[name] or fiber.cond()
@@ -150,7 +150,7 @@ function Application:onSignal(func, name)
   end)
 end
 
--- -- Globals ----------------------------------------------------------------------------------------
+-- -- Globals --------------------------------------------------------------------------------------
 
 local exported = {
   coop = 'coop', delay = 'delay', onSignal = 'onSignal', periodic = 'periodic', run = 'run',

@@ -13,7 +13,7 @@ local formats = {
   ['signed char'] = 'b', ['unsigned char'] = 'B', ['unsigned short'] = 'I2', ['unsigned int'] = 'I4',
 }
 
--- -- Memory -----------------------------------------------------------------------------------------
+-- -- Memory ---------------------------------------------------------------------------------------
 -- A block of bytes: `head`, a string, holds the first ones, `cells` the rest one by one, where a missing
 -- one is 0. What arrives from a socket stays one string, and what is set byte by byte costs a table entry.
 
@@ -45,7 +45,7 @@ local function block_set(block, at, data)
   for i = 1, #data do cells[at + i - 1] = data:byte(i) end
 end
 
--- -- Buffers ----------------------------------------------------------------------------------------
+-- -- Buffers --------------------------------------------------------------------------------------
 
 local Buffer = { __name = 'buffer' }
 
@@ -100,7 +100,7 @@ function Buffer.__tostring(self)
   return ('buffer: %d elements of %d bytes'):format(self.count, self.width)
 end
 
--- -- Types ------------------------------------------------------------------------------------------
+-- -- Types ----------------------------------------------------------------------------------------
 
 --- `"const uint8_t *"` and `"char[256]"`: the format, and what is in the brackets or after the name.
 local function parse(declaration)
@@ -119,7 +119,7 @@ local function check_range(n, most, what)
   return whole
 end
 
--- -- Functions --------------------------------------------------------------------------------------
+-- -- Functions ------------------------------------------------------------------------------------
 
 --- Makes a buffer: `new('uint8_t[?]', n)`, `new('char[256]')`, `new('uint32_t[1]', v)`. What follows are the first
 --- values, a table of them, or for an array of bytes a string; a single one fills the array. Raises for an

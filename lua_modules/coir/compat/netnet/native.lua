@@ -27,7 +27,7 @@ local function adopt(native, autoclose)
                         since = fiber.clock() }, NativeSocket)
 end
 
--- -- Making -----------------------------------------------------------------------------------------
+-- -- Making ---------------------------------------------------------------------------------------
 
 --- A socket object of a descriptor, as `accept` returns it; from then on the object owns it.
 function NativeSocket:init(fd, autoclose)
@@ -65,7 +65,7 @@ function NativeSocket:createServer(options)
   return adopt(sock.native, options.autoclose)
 end
 
--- -- What it is -------------------------------------------------------------------------------------
+-- -- What it is -----------------------------------------------------------------------------------
 
 function NativeSocket:getNativeSocket() return self.Socket end
 
@@ -93,7 +93,7 @@ function NativeSocket:getLastError()
   return self.native:getsockopt('SOL_SOCKET', 'SO_ERROR')
 end
 
--- -- Options ----------------------------------------------------------------------------------------
+-- -- Options --------------------------------------------------------------------------------------
 
 local function option(self, level, name, value) return result(Socket.SetOption(self, level, name, value)) end
 
@@ -127,7 +127,7 @@ function NativeSocket:setKeepAlive(on, timeout, interval)
   return true
 end
 
--- -- Connecting and listening -----------------------------------------------------------------------
+-- -- Connecting and listening ---------------------------------------------------------------------
 
 --- @param address table as CreateSocketAddress makes it
 function NativeSocket:connectTo(address)
@@ -175,7 +175,7 @@ function NativeSocket:shutdownReceive() return self:shutdown(constants.SD_RECEIV
 
 function NativeSocket:shutdownSend() return self:shutdown(constants.SD_SEND) end
 
--- -- Data -------------------------------------------------------------------------------------------
+-- -- Data -----------------------------------------------------------------------------------------
 
 --- @return integer|boolean n bytes received, 0 at the end; false when it fails
 --- @return integer|string? code
@@ -223,7 +223,7 @@ function NativeSocket:canReadWithoutBlocking() return ready(self, 'readable') en
 --- @return string? code 'wouldblock'
 function NativeSocket:canWriteWithoutBlocking() return ready(self, 'writable') end
 
--- -- The names of the first generation --------------------------------------------------------------
+-- -- The names of the first generation ------------------------------------------------------------
 
 local capitalised = {}
 for name, method in pairs(NativeSocket) do

@@ -34,7 +34,7 @@ function NetStream:closeDown() return self.Socket:closeDown() end
 
 function NetStream:setNonBlocking(on) return self.Socket:setNonBlocking(on) end
 
--- -- Idleness ---------------------------------------------------------------------------------------
+-- -- Idleness -------------------------------------------------------------------------------------
 
 --- Seconds without reading after which `isIdle` says so. It ends no read.
 function NetStream:setReadTimeout(seconds) self.read_timeout = seconds end
@@ -56,7 +56,7 @@ function NetStream:isIdle()
   return (not read or now - self.last_read > read) and (not write or now - self.last_write > write)
 end
 
--- -- Reading ----------------------------------------------------------------------------------------
+-- -- Reading --------------------------------------------------------------------------------------
 
 --- Receives if nothing is pending.
 --- @return boolean ok
@@ -143,7 +143,7 @@ function NetStream:readLine(size)
   return line
 end
 
--- -- Writing ----------------------------------------------------------------------------------------
+-- -- Writing --------------------------------------------------------------------------------------
 
 function NetStream:canWrite() return self.Socket:canWriteWithoutBlocking() end
 

@@ -14,7 +14,7 @@ local tinn = {
   WinSock_Utils = netnet,
 }
 
--- -- SocketServer -----------------------------------------------------------------------------------
+-- -- SocketServer ---------------------------------------------------------------------------------
 
 local SocketServer = { __name = 'SocketServer' }
 SocketServer.__index = SocketServer
@@ -55,7 +55,7 @@ function SocketServer:run()
   tinn.Application:run(self.loop, self)
 end
 
--- -- CoSocketIo -------------------------------------------------------------------------------------
+-- -- CoSocketIo -----------------------------------------------------------------------------------
 -- Whole transfers on sockets in either mode: while one would block, the fiber waits.
 
 local CoSocketIo = {}
@@ -116,7 +116,7 @@ function CoSocketIo.WriteN(sock, buffer, size)
   return sent
 end
 
--- -- Installing -------------------------------------------------------------------------------------
+-- -- Installing -----------------------------------------------------------------------------------
 
 --- Sets the globals, and lets `require` find the modules.
 --- @param env? table instead of `_G`
