@@ -1,5 +1,5 @@
--- echo_compat.lua: the TCP echo server of echo.lua, through the module of another system: `mona`, `cumulus`,
--- `netnet` or `tinn`, as arg[1]. It prints `port N`.
+-- echo_compat.lua: the TCP echo server of echo.lua, through the module of another system: `mona`,
+-- `cumulus`, `netnet` or `tinn`, as arg[1]. It prints `port N`.
 --
 -- bench/run_echo compares what a request costs it with what it costs echo.lua.
 

@@ -1,4 +1,5 @@
--- cumulus_mail_test.lua: sendMail, with exim, which stores the mails, and with a server that misbehaves.
+-- cumulus_mail_test.lua: sendMail, with exim, which stores the mails, and with a server that
+-- misbehaves.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. (arg[0]:match('^.*/') or './') .. '../lua/?.lua;'
   .. package.path
 local test = require 'test'
@@ -160,8 +161,8 @@ exim.stop()
 
 -- -- A server that misbehaves -------------------------------------------------------------------------
 
---- A server that answers each command with what `script` says: a reply, false to close, or a function of the
---- connection. Returns its port and the list of the commands.
+--- A server that answers each command with what `script` says: a reply, false to close, or a
+--- function of the connection. Returns its port and the list of the commands.
 local function misbehaving(script)
   local listener, port = loopback.listener()
   local commands = {}

@@ -1,4 +1,5 @@
--- cumulus_test.lua: CumulusServer's page: its samples, and where its sockets differ from MonaServer's.
+-- cumulus_test.lua: CumulusServer's page: its samples, and where its sockets differ from
+-- MonaServer's.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. (arg[0]:match('^.*/') or './') .. '../lua/?.lua;'
   .. package.path
 local test = require 'test'
@@ -37,8 +38,8 @@ end
 -- -- The samples --------------------------------------------------------------------------------------
 
 test.case("the page's TCP server and client talk to each other", function()
-  -- Changed: the port, and locals instead of globals. What stands for `...` sends a message and waits for its echo;
-  -- the client stops echoing after three.
+  -- Changed: the port, and locals instead of globals. What stands for `...` sends a message and
+  -- waits for its echo; the client stops echoing after three.
   local server = cumulus:createTCPServer()
   function server:clientHandler(client)
     -- Here we have a TCPClient object, same usage than TCPClient

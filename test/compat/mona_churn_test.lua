@@ -1,4 +1,5 @@
--- mona_churn_test.lua: twenty thousand connections one after the other to MonaServer's and CumulusServer's servers.
+-- mona_churn_test.lua: twenty thousand connections one after the other to MonaServer's and
+-- CumulusServer's servers.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. (arg[0]:match('^.*/') or './') .. '../lua/?.lua;'
   .. package.path
 local test = require 'test'

@@ -1,4 +1,5 @@
--- mona_load_test.lua: a thousand connections at once through MonaServer's and CumulusServer's objects.
+-- mona_load_test.lua: a thousand connections at once through MonaServer's and CumulusServer's
+-- objects.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. (arg[0]:match('^.*/') or './') .. '../lua/?.lua;'
   .. package.path
 local test = require 'test'

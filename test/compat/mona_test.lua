@@ -52,8 +52,8 @@ test.case("the page's TCP server and client talk to each other", function()
   server:start(0); -- start the server on the port 1234
   local port = port_of(server.address)
 
-  -- The client. Changed: the sample echoes what it gets, for ever against an echo server: it stops here after
-  -- three messages. What stands for `...` in the sample sends the first and waits.
+  -- The client. Changed: the sample echoes what it gets, for ever against an echo server: it stops
+  -- here after three messages. What stands for `...` in the sample sends the first and waits.
   local socket, count = mona:createTCPClient(), 0
   local done = fiber.cond()
   function socket:onData(data)
@@ -79,7 +79,8 @@ test.case("the page's TCP server and client talk to each other", function()
   done:wait()
 
   local lines = loggers.take()
-  -- `connect` returns true when it has started, as the page's text says; its sample takes that for an error.
+  -- `connect` returns true when it has started, as the page's text says; its sample takes that for
+  -- an error.
   test.equal(lines[1], 'ERROR Unable to connect to localhost:1234')
   table.remove(lines, 1)
   test.equal(#lines, 8)
@@ -164,7 +165,8 @@ end)
 
 -- -- onData -------------------------------------------------------------------------------------------
 
---- Sends pieces to a client whose handler returns what `more` does, and gives what it was called with.
+--- Sends pieces to a client whose handler returns what `more` does, and gives what it was called
+--- with.
 local function offered(pieces, more)
   local client, peer, events = client_and_peer(more)
   for _, piece in ipairs(pieces) do
@@ -314,8 +316,8 @@ test.case('refused: false at once with the text, or the event', function()
 end)
 
 test.case('a handshake that fails later: one event, with the error', function()
-  -- The queue of this listener is full, so that the client hangs in its handshake; once the listener is
-  -- gone the kernel's next attempt is refused.
+  -- The queue of this listener is full, so that the client hangs in its handshake; once the
+  -- listener is gone the kernel's next attempt is refused.
   local listener = assert(socket('AF_INET', 'SOCK_STREAM', 'tcp'))
   listener:bind('127.0.0.1', 0)
   listener:listen(0)

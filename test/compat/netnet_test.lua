@@ -35,8 +35,8 @@ end
 -- -- The samples --------------------------------------------------------------------------------------
 
 test.case("the article's first sample: a wrapper whose Accept does not block, in a polling loop", function()
-  -- Changed: `Socket.new` and `AcceptNewSocket`, which the article leaves out, are written out, and the
-  -- loop ends.
+  -- Changed: `Socket.new` and `AcceptNewSocket`, which the article leaves out, are written out, and
+  -- the loop ends.
   local Socket = {}
   Socket.__index = Socket
   function Socket.new(port)

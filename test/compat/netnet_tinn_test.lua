@@ -1,4 +1,5 @@
--- netnet_tinn_test.lua: what NetNet became: NativeSocket, NetStream, SocketServer, CoSocketIo, Application.
+-- netnet_tinn_test.lua: what NetNet became: NativeSocket, NetStream, SocketServer, CoSocketIo,
+-- Application.
 package.path = (arg[0]:match('^.*/') or './') .. '../lua/?.lua;' .. package.path
 local test = require 'test'
 local child = require 'child'

@@ -1,7 +1,8 @@
 --- coir.compat.cumulus: CumulusServer's sockets and mails, for scripts of its server applications.
 ---
---- The module is the object `cumulus` itself. `coir -l coir.compat.cumulus script.lua` sets it, and the loggers, as
---- globals. Handlers run in fibers and may wait. What differs from CumulusServer is in doc/compat/cumulus.md.
+--- The module is the object `cumulus` itself. `coir -l coir.compat.cumulus script.lua` sets it, and
+--- the loggers, as globals. Handlers run in fibers and may wait. What differs from CumulusServer is
+--- in doc/compat/cumulus.md.
 local base = require 'coir.compat.base'
 local mail = require 'coir.compat.cumulus.mail'
 local object = require 'coir.compat.mona.object'
@@ -25,7 +26,8 @@ local dialect = {
   rest = function(result, n)
     if type(result) ~= 'number' or result ~= result then return 0 end
     if result > n then
-      base.log.WARN('TCPClient: onReception returned ', result, ', more than the ', n, ' bytes it got')
+      base.log.WARN('TCPClient: onReception returned ', result, ', more than the ', n,
+        ' bytes it got')
     end
     return math.max(0, math.min(n, result)) // 1 | 0
   end,
@@ -36,7 +38,8 @@ local dialect = {
 
 local client_methods = {}
 
---- Starts to connect. Waits only while a name is looked up. An earlier connection is disconnected first.
+--- Starts to connect. Waits only while a name is looked up. An earlier connection is disconnected
+--- first.
 --- @return string? message nothing when it has started
 function client_methods:connect(host, port)
   local state = object.state(self)
@@ -57,7 +60,8 @@ function client_methods:disconnect()
   tcp.ended(state, link)
 end
 
---- Sends, or queues what the kernel does not take. Never waits. Not connected, it only logs an ERROR.
+--- Sends, or queues what the kernel does not take. Never waits. Not connected, it only logs an
+--- ERROR.
 --- @param data string
 function client_methods:send(data)
   local state = object.state(self)
@@ -109,7 +113,9 @@ local udp_methods = {}
 
 local function parse(address)
   local host, port = base.parse(address)
-  if not host then return nil, ('Understandable address %s (%s)'):format(base.show(address), port) end
+  if not host then
+    return nil, ('Understandable address %s (%s)'):format(base.show(address), port)
+  end
   return host, port
 end
 
@@ -124,7 +130,8 @@ function udp_methods:bind(address)
 end
 
 --- @param address string `host:port`
---- @return string? message nothing when it is connected, and when it is bound, which is logged as an ERROR
+--- @return string? message nothing when it is connected, and when it is bound, which is logged as
+---   an ERROR
 function udp_methods:connect(address)
   local state = object.state(self)
   if state.bound then
@@ -158,29 +165,35 @@ local make_udp = object.class('UDPSocket', udp_methods, udp.properties)
 
 --- @param allowBroadcast? boolean
 --- @return table socket its event is `onReception(data, address)`
-function cumulus:createUDPSocket(allowBroadcast) return udp.new('onReception', make_udp, allowBroadcast) end
+function cumulus:createUDPSocket(allowBroadcast)
+  return udp.new('onReception', make_udp, allowBroadcast)
+end
 
 -- -- Mail and configuration -----------------------------------------------------------------------
 
---- Queues a mail, which goes out by the server of `configs.smtp`. Also as `cumulus.sendMail(sender, ...)`.
+--- Queues a mail, which goes out by the server of `configs.smtp`. Also as `cumulus.sendMail(sender,
+--- ...)`.
 --- @param sender string
 --- @param subject string
 --- @param content string
 --- @param ... string recipients
---- @return table mail its event `onSent(error)` comes once; `error` is nil when all recipients were accepted
+--- @return table mail its event `onSent(error)` comes once; `error` is nil when all recipients were
+---   accepted
 function cumulus.sendMail(...)
   if (...) == cumulus then return mail.send(cumulus, select(2, ...)) end
   return mail.send(cumulus, ...)
 end
 
---- Reads a file like CumulusServer.ini into `configs`, section by section, with Penlight's `pl.config`.
+--- Reads a file like CumulusServer.ini into `configs`, section by section, with Penlight's
+--- `pl.config`.
 --- @param path string
 --- @return boolean ok
 --- @return string? message
 function cumulus.loadConfigs(path)
   local file <close>, problem = io.open(path)
   if not file then return false, problem end
-  local ok, sections = pcall(require('pl.config').read, file, { variabilize = false, list_delim = false })
+  local ok, sections = pcall(require('pl.config').read, file,
+    { variabilize = false, list_delim = false })
   if not ok then return false, ('%s: %s'):format(path, sections) end
   for name, value in pairs(sections) do
     local old = cumulus.configs[name]

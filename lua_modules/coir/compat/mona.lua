@@ -1,7 +1,8 @@
 --- coir.compat.mona: MonaServer's sockets, for scripts of its server applications.
 ---
---- The module is the object `mona` itself. `coir -l coir.compat.mona script.lua` sets it, and the loggers, as globals.
---- Handlers run in fibers and may wait. What differs from MonaServer is in doc/compat/mona.md.
+--- The module is the object `mona` itself. `coir -l coir.compat.mona script.lua` sets it, and the
+--- loggers, as globals. Handlers run in fibers and may wait. What differs from MonaServer is in
+--- doc/compat/mona.md.
 local address = require 'coir.compat.mona.address'
 local base = require 'coir.compat.base'
 local fiber = require 'coir.fiber'
@@ -43,8 +44,8 @@ local dialect = {
 
 local client_methods = {}
 
---- Starts to connect, to a host and a port or to `"host:port"`. Waits only while a name is looked up.
---- An earlier connection is dropped without an event.
+--- Starts to connect, to a host and a port or to `"host:port"`. Waits only while a name is looked
+--- up. An earlier connection is dropped without an event.
 --- @return boolean started
 --- @return string? message
 function client_methods:connect(host, port)
@@ -84,14 +85,16 @@ for name, property in pairs(tcp.client_properties) do client_properties[name] = 
 
 local make_client = object.class('TCPClient', client_methods, client_properties)
 
---- @return table client not connected; its events are `onData(data)` and `onDisconnection(peerAddress, error)`
+--- @return table client not connected; its events are `onData(data)` and
+---   `onDisconnection(peerAddress, error)`
 function mona:createTCPClient() return tcp.new_client(dialect, make_client) end
 
 -- -- TCP server -----------------------------------------------------------------------------------
 
 local server_methods = {}
 
---- Listens: `start(1234)`, `start("1234")`, `start("127.0.0.1", 1234)`, `start("127.0.0.1:1234")`, `start(address)`.
+--- Listens: `start(1234)`, `start("1234")`, `start("127.0.0.1", 1234)`, `start("127.0.0.1:1234")`,
+--- `start(address)`.
 --- @return boolean running false, with an ERROR log, when it cannot
 function server_methods:start(where, port)
   local state = object.state(self)
@@ -99,7 +102,8 @@ function server_methods:start(where, port)
   local ok, message = host ~= nil, number
   if host then
     local wanted = base.format(host, number)
-    if state.listener and (state.wanted == wanted or tcp.listening(state) == wanted) then return true end
+    local same = state.wanted == wanted or tcp.listening(state) == wanted
+    if state.listener and same then return true end
     tcp.stop(state)
     state.wanted = wanted
     ok, message = tcp.listen(state, host, number)
@@ -155,7 +159,9 @@ end
 function udp_methods:send(data, where, port)
   local state = object.state(self)
   data = tcp.bytes(data)
-  if where == nil and not state.peer then return 'Sending without recipient on a UDPSocket not connected' end
+  if where == nil and not state.peer then
+    return 'Sending without recipient on a UDPSocket not connected'
+  end
   local host, number
   if where ~= nil then
     host, number = base.parse(address.plain(where, port))
@@ -178,7 +184,9 @@ local make_udp = object.class('UDPSocket', udp_methods, udp_properties)
 
 --- @param allowBroadcast? boolean
 --- @return table socket its event is `onPacket(data, address)`
-function mona:createUDPSocket(allowBroadcast) return udp.new('onPacket', make_udp, allowBroadcast) end
+function mona:createUDPSocket(allowBroadcast)
+  return udp.new('onPacket', make_udp, allowBroadcast)
+end
 
 -- -- Addresses and the rest -----------------------------------------------------------------------
 
@@ -204,7 +212,9 @@ end
 --- @return table? address
 --- @return string? message
 function mona:createIPAddress(text)
-  if not address.is_numeric(tostring(text)) then return nil, base.show(text) .. ' is no IP address' end
+  if not address.is_numeric(tostring(text)) then
+    return nil, base.show(text) .. ' is no IP address'
+  end
   return address.ip(text)
 end
 

@@ -1,8 +1,9 @@
---- coir.compat.netnet: the socket object of the article "NetNet", for scripts that were written with it.
+--- coir.compat.netnet: the socket object of the article "NetNet", for scripts that were written
+--- with it.
 ---
 --- A blocking call parks the calling fiber only. A non-blocking one that would block returns
---- `nil, 'wouldblock'` after it has let the others run, so that polling loops starve nobody. Errors are errno
---- numbers. `coir -l coir.compat.netnet script.lua` installs the names as globals.
+--- `nil, 'wouldblock'` after it has let the others run, so that polling loops starve nobody. Errors
+--- are errno numbers. `coir -l coir.compat.netnet script.lua` installs the names as globals.
 local address = require 'coir.compat.netnet.address'
 local base = require 'coir.compat.base'
 local constants = require 'coir.compat.netnet.constants'
@@ -14,7 +15,8 @@ local socket = require 'coir.socket'
 -- -- Calls of the native socket -------------------------------------------------------------------
 
 local would_block = {
-  [errno.EAGAIN] = true, [errno.EWOULDBLOCK] = true, [errno.EINPROGRESS] = true, [errno.EALREADY] = true,
+  [errno.EAGAIN] = true, [errno.EWOULDBLOCK] = true,
+  [errno.EINPROGRESS] = true, [errno.EALREADY] = true,
 }
 
 --- What a script sees of an error. One that says "not now" lets the others run first.
@@ -30,7 +32,8 @@ local function outcome(self, ok, value, message, code, ...)
   return nil, 'closed', errno.EBADF
 end
 
---- Calls a method of the native socket. On one that is closed, now or while it waits, that fails with EBADF.
+--- Calls a method of the native socket. On one that is closed, now or while it waits, that fails
+--- with EBADF.
 local function call(self, method, ...)
   local native = self.native
   if not native then return nil, 'closed', errno.EBADF end
@@ -62,14 +65,16 @@ end
 --- Sets a socket option.
 --- @param level integer `SOL_SOCKET` or `IPPROTO_TCP`
 --- @param name integer
---- @param value any a buffer that holds a number, a number, or a boolean; for `SO_LINGER` a buffer of two numbers
+--- @param value any a buffer that holds a number, a number, or a boolean; for `SO_LINGER` a buffer
+---   of two numbers
 --- @return integer code 0 when it succeeded
 function Socket:SetOption(level, name, value)
   if not self.native then return errno.EBADF end
   if level == constants.SOL_SOCKET and name == constants.SO_LINGER and ffi.is_buffer(value) then
     return code_of(self, 'linger', value[0] ~= 0, value[1])
   end
-  local known, ok, _, code = pcall(self.native.setsockopt, self.native, level, name, option_value(value))
+  local native = self.native
+  local known, ok, _, code = pcall(native.setsockopt, native, level, name, option_value(value))
   if not known then return errno.ENOPROTOOPT end
   return ok and 0 or code
 end
@@ -187,7 +192,8 @@ end
 --- @return integer? n perhaps fewer
 --- @return integer|string? code
 function Socket:Send(buffer, length)
-  local data = ffi.string(buffer, tonumber(length) or type(buffer) == 'table' and ffi.sizeof(buffer) or nil)
+  length = tonumber(length) or ffi.is_buffer(buffer) and ffi.sizeof(buffer) or nil
+  local data = ffi.string(buffer, length)
   if not self.native then return nil, errno.EBADF end
   local method = self.native:nonblock() and 'send' or 'write'
   local n, _, code, written = call(self, method, data)
@@ -198,7 +204,8 @@ end
 
 -- -- Making sockets -------------------------------------------------------------------------------
 
---- `TCP_SOCKET(address, fd, listening)` makes a socket object of an open descriptor, which it then owns.
+--- `TCP_SOCKET(address, fd, listening)` makes a socket object of an open descriptor, which it then
+--- owns.
 local TCP_SOCKET = setmetatable({}, {
   __call = function(_, where, fd, listening)
     local native, _, code = socket.from_fd(fd)
@@ -226,7 +233,8 @@ end
 function netnet.CreateTcpSocket() return create('AF_INET') end
 
 --- A listening socket.
---- @param port integer|table the port, or `{port = 80, backlog = 15, nonblocking = false, nodelay = false}`
+--- @param port integer|table the port, or `{port = 80, backlog = 15, nonblocking = false, nodelay =
+---   false}`
 --- @param backlog? integer 5 without it
 --- @return table? socket
 --- @return integer? code
@@ -267,7 +275,8 @@ end
 --- @param code integer|string as the functions here return it
 --- @return string text
 function netnet.GetSocketErrorString(code)
-  return errno.strerror(code == 'wouldblock' and errno.EAGAIN or math.tointeger(code) or errno.EINVAL)
+  if code == 'wouldblock' then code = errno.EAGAIN end
+  return errno.strerror(math.tointeger(code) or errno.EINVAL)
 end
 
 --- Sets the globals of the article, and lets `require 'ffi'` find the buffers.

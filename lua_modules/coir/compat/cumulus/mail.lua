@@ -1,6 +1,8 @@
---- coir.compat.cumulus.mail: the queue of mails that `sendMail` fills, and the fiber that empties it.
+--- coir.compat.cumulus.mail: the queue of mails that `sendMail` fills, and the fiber that empties
+--- it.
 ---
---- The fiber lives while mails are queued. It sends all of them in one session, and each mail fails by itself.
+--- The fiber lives while mails are queued. It sends all of them in one session, and each mail fails
+--- by itself.
 local base = require 'coir.compat.base'
 
 local mail = {}
@@ -73,7 +75,8 @@ end
 --- @return table mail
 function mail.send(cumulus, sender, subject, content, ...)
   local letter = {
-    cumulus = cumulus, sender = sender, subject = base.show(subject or ''), content = base.show(content or ''),
+    cumulus = cumulus, sender = sender,
+    subject = base.show(subject or ''), content = base.show(content or ''),
     recipients = table.pack(...), mail = {},
   }
   queue[#queue + 1] = letter

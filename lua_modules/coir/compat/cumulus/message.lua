@@ -9,7 +9,9 @@ local message = {}
 --- @return string? problem
 function message.address(text)
   if type(text) ~= 'string' then return nil, 'an address must be a string, not ' .. type(text) end
-  if text:find '[%c]' then return nil, ('line breaks or control characters in the address %q'):format(text) end
+  if text:find '[%c]' then
+    return nil, ('line breaks or control characters in the address %q'):format(text)
+  end
   local address = text:match '<([^<>]+)>%s*$' or text:match '^%s*([^<>]-)%s*$'
   if not address or address == '' then return nil, ('%q is no address'):format(text) end
   return address
@@ -32,7 +34,8 @@ end
 --- A header's text: as it is, or as encoded-words when it is not plain or too long for a line.
 function message.words(text)
   text = text:gsub('[%c]+', ' ')
-  if #text < 900 and not text:find '[\x80-\xff]' and not text:find('=?', 1, true) then return text end
+  local plain = not text:find '[\x80-\xff]' and not text:find('=?', 1, true)
+  if plain and #text < 900 then return text end
   local words, set = pieces(text), charset(text)
   for i, piece in ipairs(words) do words[i] = ('=?%s?B?%s?='):format(set, (mime.b64(piece))) end
   return table.concat(words, '\r\n ')
@@ -49,7 +52,8 @@ local function quoted_printable(text)
   local parts = {}
   ltn12.pump.all(
     ltn12.source.chain(ltn12.source.string(text),
-      ltn12.filter.chain(mime.normalize(), mime.encode 'quoted-printable', mime.wrap 'quoted-printable')),
+      ltn12.filter.chain(mime.normalize(), mime.encode 'quoted-printable',
+        mime.wrap 'quoted-printable')),
     (ltn12.sink.table(parts)))
   return table.concat(parts)
 end

@@ -52,7 +52,8 @@ function Connection:close() return self.c:close() end
 local Session = {}
 Session.__index = Session
 
---- A failure: what was refused with which reply, or what happened to the connection, which is then useless.
+--- A failure: what was refused with which reply, or what happened to the connection, which is then
+--- useless.
 local function failure(self, what, reply)
   if reply:find '^%d%d%d' then
     if reply:find '^421' then self.broken = true end
@@ -96,7 +97,8 @@ end
 --- @return string? message
 function session.open(server)
   local socket, smtp = require 'socket', require 'socket.smtp'
-  local self = setmetatable({ host = server.host, port = server.port, socket = socket, sent = 0 }, Session)
+  local self = setmetatable({ host = server.host, port = server.port, socket = socket, sent = 0 },
+    Session)
   local default = smtp.TIMEOUT
   smtp.TIMEOUT = server.timeout -- read by `open` before it calls this:
   local function create()
@@ -122,13 +124,17 @@ end
 function Session:send(mail)
   if self.sent > 0 then command(self, '', 'RSET') end
   local ok, problem = not self.broken, nil
-  if ok then ok, problem = step(self, ('Sender rejected: <%s>'):format(mail.from), 'mail', '<' .. mail.from .. '>') end
+  if ok then
+    local from = '<' .. mail.from .. '>'
+    ok, problem = step(self, 'Sender rejected: ' .. from, 'mail', from)
+  end
   if self.broken and self.sent > 0 then return nil, problem, true end
   self.sent = self.sent + 1
   if not ok then return nil, problem end
   local refused = {}
   for _, address in ipairs(mail.to) do
-    ok, problem = step(self, ('Recipient rejected: <%s>'):format(address), 'rcpt', '<' .. address .. '>')
+    local to = '<' .. address .. '>'
+    ok, problem = step(self, 'Recipient rejected: ' .. to, 'rcpt', to)
     if not ok then refused[#refused + 1] = problem end
     if self.broken then break end
   end

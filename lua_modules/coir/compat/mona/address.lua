@@ -27,7 +27,8 @@ function address.ip(host) return new(host, host) end
 --- An object from `ip:port`.
 function address.from_text(text) return address.socket(base.parse(text)) end
 
---- What `base.parse` takes, from what a script gives: a text, a number or an object, perhaps with a port.
+--- What `base.parse` takes, from what a script gives: a text, a number or an object, perhaps with a
+--- port.
 function address.plain(value, port)
   if getmetatable(value) == Address then
     if port == nil then port = value.port end

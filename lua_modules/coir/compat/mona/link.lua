@@ -1,7 +1,7 @@
 --- coir.compat.mona.link: one TCP connection of a client object, from its handshake to its end.
 ---
---- A fiber reads and calls `owner.received(link, data)`, and at last `owner.ended(link, message)`, once. `send` never
---- waits: what the kernel does not take is queued, and a second fiber writes it.
+--- A fiber reads and calls `owner.received(link, data)`, and at last `owner.ended(link, message)`,
+--- once. `send` never waits: what the kernel does not take is queued, and a second fiber writes it.
 local base = require 'coir.compat.base'
 local errno = require 'coir.errno'
 local fiber = require 'coir.fiber'
@@ -15,7 +15,8 @@ local link = {}
 --- @param s any the socket
 --- @param peer string its address, for people
 --- @param open boolean whether the handshake is over
---- @param owner table `received`, `ended`, and `patience`: a function that tells how many seconds the peer
+--- @param owner table `received`, `ended`, and `patience`: a function that tells how many seconds
+---   the peer
 ---   has to end its side
 --- @return table link
 function link.new(s, peer, open, owner)
@@ -96,8 +97,8 @@ function Link:send(data)
   if self.open and not self.writing then start_writing(self) end
 end
 
---- Ends the sending side when all is sent. The link ends when the peer ends its side, or when its patience
---- is over. During a handshake without anything to send it ends at once.
+--- Ends the sending side when all is sent. The link ends when the peer ends its side, or when its
+--- patience is over. During a handshake without anything to send it ends at once.
 function Link:finish()
   if self.ending or self.over then return end
   self.ending = true

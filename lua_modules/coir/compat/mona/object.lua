@@ -1,7 +1,7 @@
 --- coir.compat.mona.object: objects with methods, read-only properties and a script's own fields.
 ---
---- What a script assigns is a plain field, and hides a method or property of that name. The state that
---- methods share is kept under a key that no script has.
+--- What a script assigns is a plain field, and hides a method or property of that name. The state
+--- that methods share is kept under a key that no script has.
 local object = {}
 
 local state_key = {}

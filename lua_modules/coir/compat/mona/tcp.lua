@@ -1,8 +1,10 @@
---- coir.compat.mona.tcp: what the TCP clients and servers of MonaServer and CumulusServer have in common.
+--- coir.compat.mona.tcp: what the TCP clients and servers of MonaServer and CumulusServer have in
+--- common.
 ---
---- A `dialect` says how they differ: `data`, `connection`: names of the events; `rest(result, n)`: how many bytes
---- a handler has left over of n; `again`: whether the rest is offered again at once; `address(text)`: what a
---- script sees of an address; `settings`: the table with `maxPending` and `lingerTime`.
+--- A `dialect` says how they differ: `data`, `connection`: names of the events; `rest(result, n)`:
+--- how many bytes a handler has left over of n; `again`: whether the rest is offered again at once;
+--- `address(text)`: what a script sees of an address; `settings`: the table with `maxPending` and
+--- `lingerTime`.
 local base = require 'coir.compat.base'
 local errno = require 'coir.errno'
 local fiber = require 'coir.fiber'
@@ -101,7 +103,8 @@ tcp.client_properties = {
 
 -- -- Server ---------------------------------------------------------------------------------------
 
---- A client object around an accepted socket. Its handlers are set, or it is refused, before it receives.
+--- A client object around an accepted socket. Its handlers are set, or it is refused, before it
+--- receives.
 local function welcome(state, s, from)
   local dialect, server = state.dialect, state.server
   if rawget(server, dialect.connection) == nil then return s:close() end
@@ -115,7 +118,8 @@ local function welcome(state, s, from)
   if message then base.log.ERROR('TCPServer: ', message) end
 end
 
---- Accepts until the listener is stopped. When that fails, descriptors have run out, most likely: a pause.
+--- Accepts until the listener is stopped. When that fails, descriptors have run out, most likely: a
+--- pause.
 local function accept(state, listener)
   local pause = 0.005
   while state.listener == listener do

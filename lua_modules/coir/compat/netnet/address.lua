@@ -1,4 +1,5 @@
---- coir.compat.netnet.address: NetNet's socket addresses, a host and a port that can be read and changed.
+--- coir.compat.netnet.address: NetNet's socket addresses, a host and a port that can be read and
+--- changed.
 local base = require 'coir.compat.base'
 local constants = require 'coir.compat.netnet.constants'
 local errno = require 'coir.errno'

@@ -1,4 +1,5 @@
---- coir.compat.netnet.application: TINN's Application. Its tasks are fibers; its times are milliseconds.
+--- coir.compat.netnet.application: TINN's Application. Its tasks are fibers; its times are
+--- milliseconds.
 local base = require 'coir.compat.base'
 local fiber = require 'coir.fiber'
 
@@ -45,8 +46,8 @@ end
 
 Application.spawn = Application.coop
 
---- Starts `func` as a task, if given, and waits until no task is left or one has called `stop`, which ends
---- the others at their next wait.
+--- Starts `func` as a task, if given, and waits until no task is left or one has called `stop`,
+--- which ends the others at their next wait.
 function Application:run(func, ...)
   self.stopped = false
   if func then self:coop(func, ...) end

@@ -1,4 +1,5 @@
---- coir.compat.netnet.constants: the names of winsock2.h that NetNet's scripts use, with this system's values.
+--- coir.compat.netnet.constants: the names of winsock2.h that NetNet's scripts use, with this
+--- system's values.
 local errno = require 'coir.errno'
 local names = require('coir.socket').internal
 
@@ -20,7 +21,8 @@ for _, name in ipairs { 'SO_REUSEADDR', 'SO_KEEPALIVE', 'SO_BROADCAST', 'SO_LING
   constants[name] = names.SO_OPT[SOL_SOCKET][name]
 end
 
---- Winsock's error names are the errno numbers, but for the one that polling loops compare with a string.
+--- Winsock's error names are the errno numbers, but for the one that polling loops compare with a
+--- string.
 for _, name in ipairs { 'INTR', 'BADF', 'ACCES', 'FAULT', 'INVAL', 'MFILE', 'INPROGRESS', 'ALREADY', 'NOTSOCK',
                         'DESTADDRREQ', 'MSGSIZE', 'PROTOTYPE', 'NOPROTOOPT', 'PROTONOSUPPORT', 'SOCKTNOSUPPORT',
                         'OPNOTSUPP', 'PFNOSUPPORT', 'AFNOSUPPORT', 'ADDRINUSE', 'ADDRNOTAVAIL', 'NETDOWN',

@@ -1,7 +1,8 @@
 --- coir.compat.netnet.ffi: byte buffers for scripts that were written with LuaJIT's `ffi`.
 ---
---- Arrays of integers: `new`, `string`, `sizeof`, `copy`, `fill`, `cast`, indices from 0, `buffer + n`. Every access
---- is checked against the bounds of the memory. No C declarations, structures or calls.
+--- Arrays of integers: `new`, `string`, `sizeof`, `copy`, `fill`, `cast`, indices from 0, `buffer +
+--- n`. Every access is checked against the bounds of the memory. No C declarations, structures or
+--- calls.
 local ffi = {}
 
 --- string.pack formats by C type, in the machine's own byte order.
@@ -14,8 +15,9 @@ local formats = {
 }
 
 -- -- Memory ---------------------------------------------------------------------------------------
--- A block of bytes: `head`, a string, holds the first ones, `cells` the rest one by one, where a missing
--- one is 0. What arrives from a socket stays one string, and what is set byte by byte costs a table entry.
+-- A block of bytes: `head`, a string, holds the first ones, `cells` the rest one by one, where a
+-- missing one is 0. What arrives from a socket stays one string, and what is set byte by byte costs
+-- a table entry.
 
 local function block_byte(block, at)
   return block.head:byte(at + 1) or block.cells[at] or 0
@@ -102,7 +104,8 @@ end
 
 -- -- Types ----------------------------------------------------------------------------------------
 
---- `"const uint8_t *"` and `"char[256]"`: the format, and what is in the brackets or after the name.
+--- `"const uint8_t *"` and `"char[256]"`: the format, and what is in the brackets or after the
+--- name.
 local function parse(declaration)
   local name, rest = tostring(declaration):match '^%s*([%a_][%w_ ]*)(.*)$'
   local format = name and formats[name:gsub('^const%s+', ''):match '^(.-)%s*$']
@@ -121,9 +124,9 @@ end
 
 -- -- Functions ------------------------------------------------------------------------------------
 
---- Makes a buffer: `new('uint8_t[?]', n)`, `new('char[256]')`, `new('uint32_t[1]', v)`. What follows are the first
---- values, a table of them, or for an array of bytes a string; a single one fills the array. Raises for an
---- unknown type. Does not wait.
+--- Makes a buffer: `new('uint8_t[?]', n)`, `new('char[256]')`, `new('uint32_t[1]', v)`. What
+--- follows are the first values, a table of them, or for an array of bytes a string; a single one
+--- fills the array. Raises for an unknown type. Does not wait.
 function ffi.new(declaration, ...)
   local format, length = parse(declaration)
   local values = { ... }
@@ -142,9 +145,12 @@ function ffi.new(declaration, ...)
   return buffer
 end
 
---- The bytes as a string: the first `n`, or all before the first zero byte. Raises when the buffer has fewer.
+--- The bytes as a string: the first `n`, or all before the first zero byte. Raises when the buffer
+--- has fewer.
 function ffi.string(buffer, n)
-  if type(buffer) == 'string' then return n and buffer:sub(1, check_range(n, #buffer, 'string')) or buffer end
+  if type(buffer) == 'string' then
+    return n and buffer:sub(1, check_range(n, #buffer, 'string')) or buffer
+  end
   if not is_buffer(buffer) then error('a buffer was expected', 2) end
   local size = size_of(buffer)
   if n then return block_read(buffer.block, buffer.at, check_range(n, size, 'buffer')) end
@@ -176,7 +182,8 @@ end
 --- Sets `n` bytes to `byte`, 0 without it.
 function ffi.fill(to, n, byte)
   if not is_buffer(to) then error('a buffer was expected', 2) end
-  block_write(to.block, to.at, string.char((byte or 0) & 255):rep(check_range(n, size_of(to), 'buffer')))
+  n = check_range(n, size_of(to), 'buffer')
+  block_write(to.block, to.at, string.char((byte or 0) & 255):rep(n))
 end
 
 --- The same memory seen as another type of pointer; a string becomes a buffer.

@@ -1,7 +1,8 @@
 --- coir.compat.netnet.native: TINN's NativeSocket, with the names of both its generations.
 ---
---- `receive` and `Receive` are the same method; only `accept` (a raw descriptor) and `Accept` (a socket) differ.
---- Where the article's object has a code, 0 for success, these return `true` or `false, code`.
+--- `receive` and `Receive` are the same method; only `accept` (a raw descriptor) and `Accept` (a
+--- socket) differ. Where the article's object has a code, 0 for success, these return `true` or
+--- `false, code`.
 local constants = require 'coir.compat.netnet.constants'
 local ffi = require 'coir.compat.netnet.ffi'
 local fiber = require 'coir.fiber'
@@ -42,7 +43,8 @@ end
 --- @return table? socket
 --- @return integer? code
 function NativeSocket:create(family, socktype, protocol, autoclose)
-  local native, _, code = socket(family or constants.AF_INET, socktype or constants.SOCK_STREAM, protocol or 0)
+  family, socktype = family or constants.AF_INET, socktype or constants.SOCK_STREAM
+  local native, _, code = socket(family, socktype, protocol or 0)
   if not native then return nil, code end
   return adopt(native, autoclose)
 end
@@ -54,7 +56,8 @@ function NativeSocket:createClient(host, port)
   return adopt(sock.native)
 end
 
---- A listening socket, from `{port = 80, backlog = 15, nonblocking = false, nodelay = false, autoclose = false}`.
+--- A listening socket, from `{port = 80, backlog = 15, nonblocking = false, nodelay = false,
+--- autoclose = false}`.
 function NativeSocket:createServer(options)
   options = options or {}
   local sock, code = netnet.CreateTcpServerSocket {
@@ -95,7 +98,9 @@ end
 
 -- -- Options --------------------------------------------------------------------------------------
 
-local function option(self, level, name, value) return result(Socket.SetOption(self, level, name, value)) end
+local function option(self, level, name, value)
+  return result(Socket.SetOption(self, level, name, value))
+end
 
 function NativeSocket:setNoDelay(on)
   return option(self, constants.IPPROTO_TCP, constants.TCP_NODELAY, on and 1 or 0)
@@ -116,7 +121,8 @@ local function seconds(milliseconds) return math.max(1, (milliseconds + 999) // 
 
 --- @param on boolean
 --- @param timeout? number milliseconds of silence before the first probe, 120000 without it
---- @param interval? number milliseconds between probes, 1000 without it; both are rounded up to seconds
+--- @param interval? number milliseconds between probes, 1000 without it; both are rounded up to
+---   seconds
 function NativeSocket:setKeepAlive(on, timeout, interval)
   local ok, code = option(self, constants.SOL_SOCKET, constants.SO_KEEPALIVE, on and 1 or 0)
   if not ok or not on then return ok, code end
@@ -179,11 +185,15 @@ function NativeSocket:shutdownSend() return self:shutdown(constants.SD_SEND) end
 
 --- @return integer|boolean n bytes received, 0 at the end; false when it fails
 --- @return integer|string? code
-function NativeSocket:receive(buffer, length) return value_or_false(Socket.Receive(self, buffer, length)) end
+function NativeSocket:receive(buffer, length)
+  return value_or_false(Socket.Receive(self, buffer, length))
+end
 
 --- @return integer|boolean n bytes sent; false when it fails
 --- @return integer|string? code
-function NativeSocket:send(buffer, length) return value_or_false(Socket.Send(self, buffer, length)) end
+function NativeSocket:send(buffer, length)
+  return value_or_false(Socket.Send(self, buffer, length))
+end
 
 --- Sends a datagram to an address. Its size is not looked at.
 function NativeSocket:sendTo(address, _, buffer, length)
@@ -207,7 +217,9 @@ function NativeSocket:receiveFrom(address, _, buffer, length)
   return #data
 end
 
-function NativeSocket:getBytesPendingReceive() return value_or_false(Socket.GetBytesPendingReceive(self)) end
+function NativeSocket:getBytesPendingReceive()
+  return value_or_false(Socket.GetBytesPendingReceive(self))
+end
 
 local function ready(self, wanted)
   if not self.native then return false, constants.WSAEBADF end

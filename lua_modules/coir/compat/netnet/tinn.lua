@@ -1,6 +1,6 @@
---- coir.compat.netnet.tinn: what NetNet became: TINN's NativeSocket, NetStream, SocketServer, CoSocketIo and
---- Application. `coir -l coir.compat.netnet.tinn script.lua` lets `require` find them under TINN's names and sets
---- the globals of `Application` and of NetNet.
+--- coir.compat.netnet.tinn: what NetNet became: TINN's NativeSocket, NetStream, SocketServer,
+--- CoSocketIo and Application. `coir -l coir.compat.netnet.tinn script.lua` lets `require` find
+--- them under TINN's names and sets the globals of `Application` and of NetNet.
 local base = require 'coir.compat.base'
 local ffi = require 'coir.compat.netnet.ffi'
 local fiber = require 'coir.fiber'
@@ -22,7 +22,8 @@ setmetatable(SocketServer, { __call = function(class, ...) return class:create(.
 tinn.SocketServer = SocketServer
 
 --- @param port? integer 9090 without it
---- @param on_accept? fun(fd: integer) gets a descriptor for `NativeSocket:init`, in a task of its own
+--- @param on_accept? fun(fd: integer) gets a descriptor for `NativeSocket:init`, in a task of its
+---   own
 --- @return table? server
 --- @return integer? code
 function SocketServer:create(port, on_accept)
