@@ -4,6 +4,7 @@
 --- the loggers, as globals. Handlers run in fibers and may wait. What differs from CumulusServer is
 --- in doc/compat/cumulus.md.
 local base = require 'coir.compat.base'
+local lua51 = require 'coir.compat.lua51'
 local mail = require 'coir.compat.cumulus.mail'
 local object = require 'coir.compat.mona.object'
 local tcp = require 'coir.compat.mona.tcp'
@@ -206,12 +207,13 @@ function cumulus.loadConfigs(path)
   return true
 end
 
---- Sets the global `cumulus` and the loggers.
+--- Sets the global `cumulus` and the loggers, and what Lua 5.1 had.
 --- @param env? table instead of `_G`
 function cumulus.install(env)
   env = env or _G
   env.cumulus = cumulus
   base.export_loggers(env)
+  lua51.install(env)
 end
 
 return cumulus

@@ -6,6 +6,7 @@
 local address = require 'coir.compat.mona.address'
 local base = require 'coir.compat.base'
 local fiber = require 'coir.fiber'
+local lua51 = require 'coir.compat.lua51'
 local object = require 'coir.compat.mona.object'
 local tcp = require 'coir.compat.mona.tcp'
 local udp = require 'coir.compat.mona.udp'
@@ -228,12 +229,13 @@ end
 --- Milliseconds since 1970.
 function mona:time() return fiber.time() * 1000 // 1 | 0 end
 
---- Sets the global `mona` and the loggers.
+--- Sets the global `mona` and the loggers, and what Lua 5.1 had.
 --- @param env? table instead of `_G`
 function mona.install(env)
   env = env or _G
   env.mona = mona
   base.export_loggers(env)
+  lua51.install(env)
 end
 
 return mona

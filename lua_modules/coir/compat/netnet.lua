@@ -10,6 +10,7 @@ local constants = require 'coir.compat.netnet.constants'
 local errno = require 'coir.errno'
 local ffi = require 'coir.compat.netnet.ffi'
 local fiber = require 'coir.fiber'
+local lua51 = require 'coir.compat.lua51'
 local socket = require 'coir.socket'
 
 -- -- Calls of the native socket -------------------------------------------------------------------
@@ -279,7 +280,7 @@ function netnet.GetSocketErrorString(code)
   return errno.strerror(math.tointeger(code) or errno.EINVAL)
 end
 
---- Sets the globals of the article, and lets `require 'ffi'` find the buffers.
+--- Sets the globals of the article and what Lua 5.1 had, and lets `require 'ffi'` find the buffers.
 --- @param env? table instead of `_G`
 function netnet.install(env)
   env = env or _G
@@ -287,6 +288,7 @@ function netnet.install(env)
     if name ~= 'install' and name ~= 'ffi' and name ~= 'Socket' then env[name] = value end
   end
   package.loaded.ffi = package.loaded.ffi or ffi
+  lua51.install(env)
 end
 
 return base.export_loggers(netnet)

@@ -16,8 +16,7 @@ local link = {}
 --- @param peer string its address, for people
 --- @param open boolean whether the handshake is over
 --- @param owner table `received`, `ended`, and `patience`: a function that tells how many seconds
----   the peer
----   has to end its side
+---   the peer has to end its side
 --- @return table link
 function link.new(s, peer, open, owner)
   s:nonblock(true)
