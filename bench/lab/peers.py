@@ -29,6 +29,10 @@ PEERS = {
     "coir": Peer("coir", "{build}/bindings/coir {peers}/coir/{program}.lua", lua=True),
     "vendetta": Peer("coir, Vendetta's classes", "{build}/bindings/coir -l coir.compat.vendetta "
                      "{peers}/vendetta/{program}.lua"),
+    **{name: Peer(f"coir, {system}'s sockets", "{build}/bindings/coir {peers}/compat/{program}.lua "
+                  + name)
+       for name, system in (("mona", "MonaServer"), ("cumulus", "CumulusServer"),
+                            ("netnet", "NetNet"), ("tinn", "TINN"))},
     "lua": Peer("Lua coroutines, a loop", "lua5.4 {peers}/lua/{program}.lua", "lua5.4 -v",
                 lua=True),
     "tarantool": Peer("Tarantool", "tarantool {peers}/tarantool/{program}.lua",
