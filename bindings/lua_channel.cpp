@@ -7,6 +7,7 @@
 
 #include "bindings/lua_fiber.hpp"
 #include "bindings/lua_sync.hpp"
+#include "bindings/object.hpp"
 
 namespace coir {
 
@@ -17,6 +18,7 @@ constexpr int value_index = 2;  // of put(channel, value, timeout)
 constexpr std::errc closed = std::errc::broken_pipe;
 
 struct Channel {
+    const void* mark = mark_of<Channel>();
     WaitList readers{"channel get"};
     WaitList writers{"channel put"};
     lua_Integer capacity = 0;
@@ -27,7 +29,8 @@ struct Channel {
     lua_Integer slot(lua_Integer i) const { return (first + i) % capacity + 1; }
 };
 
-Channel& check_channel(lua_State* L) { return *static_cast<Channel*>(luaL_checkudata(L, 1, class_name)); }
+Channel& check_channel(lua_State* L) { return check_object<Channel>(L, 1, class_name); }
+
 Deadline check_wait(lua_State* L, int index) {
     if (!lua_isnoneornil(L, index) && luaL_checknumber(L, index) < 0) {
         luaL_argerror(L, index, "timeout is negative");

@@ -169,7 +169,8 @@ void LuaFiber::ended() {
     lua_State* service = home.service;
     lua_rawgeti(service, LUA_REGISTRYINDEX, home.fibers);
     lua_rawgeti(service, -1, static_cast<lua_Integer>(id()));
-    if (!joinable) recycle_thread(home, *this);
+    bool no_results = !failed && lua_gettop(thread) == 1;  // but the message handler
+    if (!joinable || no_results) recycle_thread(home, *this);
     lua_pushnil(service);
     lua_setiuservalue(service, -2, storage_value);
     lua_pushnil(service);
@@ -180,7 +181,7 @@ void LuaFiber::ended() {
 // -- Looking -----------------------------------------------------------------------------------------
 
 LuaFiber& check_fiber(lua_State* L, int index) {
-    return *static_cast<LuaFiber*>(luaL_checkudata(L, index, "fiber"));
+    return check_object<LuaFiber>(L, index, "fiber");
 }
 
 LuaFiber& check_running_fiber(lua_State* L) {

@@ -9,6 +9,7 @@
 #include <lua.hpp>
 
 #include "bindings/home.hpp"
+#include "bindings/object.hpp"
 #include "runtime/fiber.hpp"
 
 namespace coir {
@@ -19,7 +20,8 @@ public:
 
     LuaFiber(Home& lua, lua_State* own_thread) : thread(own_thread) { owner = &lua; }
 
-    lua_State* thread;            // runs the body; holds the results once the fiber is dead
+    const void* mark = mark_of<LuaFiber>();
+    lua_State* thread;            // runs the body, then holds its results; null when there are none
     // The Lua thread that waits or waited last: a coroutine's, perhaps.
     lua_State* waiting_thread() const { return static_cast<lua_State*>(waiter); }
     int arguments = 0;

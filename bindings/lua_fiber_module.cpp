@@ -79,9 +79,10 @@ int fiber_sleep(lua_State* L) {
 
 int push_results(lua_State* L, LuaFiber& fiber) {
     fiber.joined = true;
+    lua_pushboolean(L, !fiber.failed);
+    if (fiber.thread == nullptr) return 1;
     int first = fiber.failed ? lua_gettop(fiber.thread) : 2;
     int count = lua_gettop(fiber.thread) - first + 1;
-    lua_pushboolean(L, !fiber.failed);
     luaL_checkstack(L, count, "too many results");
     for (int i = 0; i < count; ++i) {
         lua_pushvalue(fiber.thread, first + i);
@@ -99,7 +100,7 @@ int fiber_join(lua_State* L) {
     if (&fiber == running_fiber(L)) luaL_error(L, "cannot join itself");
     Error error = scheduler_of(L).join(fiber, deadline);
     check_raise(L, error);
-    if (!error && fiber.thread == nullptr) luaL_error(L, "the fiber is not joinable");  // meanwhile
+    if (!error && !fiber.joinable) luaL_error(L, "the fiber is not joinable");  // meanwhile
     if (!error) return push_results(L, fiber);
     lua_pushboolean(L, false);
     lua_pushstring(L, error == std::errc::timed_out ? "timed out" : std::strerror(error.code()));

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "bindings/home.hpp"
+#include "bindings/object.hpp"
 #include "runtime/socket.hpp"
 
 namespace coir {
@@ -11,28 +12,19 @@ namespace coir {
 struct LuaSocket {
     explicit LuaSocket(Scheduler& scheduler) : socket(scheduler) {}
 
-    const void* mark = class_mark();  // what no other userdata begins with
+    const void* mark = mark_of<LuaSocket>();
     double receive_timeout = std::numeric_limits<double>::infinity();  // SO_RCVTIMEO, in seconds
     double send_timeout = std::numeric_limits<double>::infinity();     // SO_SNDTIMEO
     int error = 0;                                                     // s:errno()
     bool waiting = true;                                               // not s:nonblock()
     Socket socket;
-
-    static const void* class_mark() {
-        static const char mark = 0;
-        return &mark;
-    }
 };
 
 // Pushes a new socket object that is closed; open it afterwards.
 LuaSocket& push_new_socket(lua_State* L);
 
 // The socket at `index`, or nullptr when there is something else or a closed one.
-inline LuaSocket* test_socket(lua_State* L, int index) {
-    if (lua_rawlen(L, index) != sizeof(LuaSocket)) return nullptr;
-    auto* s = static_cast<LuaSocket*>(lua_touserdata(L, index));
-    return s != nullptr && s->mark == LuaSocket::class_mark() ? s : nullptr;
-}
+inline LuaSocket* test_socket(lua_State* L, int index) { return test_object<LuaSocket>(L, index); }
 
 [[noreturn]] void raise_unusable(lua_State* L);
 

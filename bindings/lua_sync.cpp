@@ -7,26 +7,31 @@
 #include <new>
 
 #include "bindings/lua_fiber.hpp"
+#include "bindings/object.hpp"
 
 namespace coir {
 
 namespace {
 
 struct Cond {
+    const void* mark = mark_of<Cond>();
     WaitList waiters{"cond"};
 };
 
 struct Mutex {
+    const void* mark = mark_of<Mutex>();
     WaitList waiters{"mutex"};
     std::uint64_t owner = 0;  // the id of the fiber that has locked it; 0: nobody
 };
 
 struct Semaphore {
+    const void* mark = mark_of<Semaphore>();
     WaitList waiters{"semaphore"};
     lua_Integer count = 0;
 };
 
 struct WaitGroup {
+    const void* mark = mark_of<WaitGroup>();
     WaitList waiters{"wait group"};
     lua_Integer count = 0;
 };
@@ -43,7 +48,7 @@ template <>
 struct ClassName<WaitGroup> { static constexpr const char* value = "wait_group"; };
 
 template <class T>
-T& check(lua_State* L) { return *static_cast<T*>(luaL_checkudata(L, 1, ClassName<T>::value)); }
+T& check(lua_State* L) { return check_object<T>(L, 1, ClassName<T>::value); }
 
 template <class T>
 T& push_new(lua_State* L) {
