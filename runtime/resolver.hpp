@@ -64,7 +64,7 @@ public:
     };
 
     explicit Resolver(Scheduler& scheduler);
-    Resolver(Scheduler& scheduler, Files files);
+    Resolver(Scheduler& scheduler, const Files& files);
     ~Resolver();
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
@@ -87,7 +87,7 @@ public:
     void flush();
 
     // Reads other files from now on.
-    void set_files(Files files);
+    void set_files(const Files& files);
 
 private:
     struct Parts;
