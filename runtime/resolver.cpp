@@ -41,9 +41,14 @@ bool is_local(std::string_view name) {
 
 struct Resolver::Parts {
     Parts(Scheduler& scheduler, const Files& files)
-        : scheduler(scheduler), hosts(files.hosts), services(files.services), dns(scheduler, files.resolv_conf) {}
+        : scheduler(scheduler),
+          files(files),
+          hosts(files.hosts),
+          services(files.services),
+          dns(scheduler, files.resolv_conf) {}
 
     Scheduler& scheduler;
+    Files files;
     HostsFile hosts;
     ServicesFile services;
     DnsClient dns;
@@ -295,14 +300,24 @@ Error Resolver::set_servers(std::span<const Address> servers) try {
     return std::errc::not_enough_memory;
 }
 
-std::vector<Address> Resolver::servers() { return parts_->dns.conf().servers; }
+std::span<const Address> Resolver::servers() try {
+    return parts_->dns.conf().servers;
+} catch (const std::bad_alloc&) {
+    return {};
+}
 
 void Resolver::flush() { parts_->dns.flush(); }
 
-void Resolver::set_files(const Files& files) {
+Error Resolver::set_files(const Files& files) try {
+    parts_->files = files;
     parts_->hosts = HostsFile(files.hosts);
     parts_->services = ServicesFile(files.services);
     parts_->dns.set_resolv_conf(files.resolv_conf);
+    return {};
+} catch (const std::bad_alloc&) {
+    return std::errc::not_enough_memory;
 }
+
+const Resolver::Files& Resolver::files() const { return parts_->files; }
 
 }  // namespace coir

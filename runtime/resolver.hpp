@@ -81,13 +81,14 @@ public:
 
     // The servers that are asked from now on; none: those of resolv.conf. Error: ENOMEM.
     Error set_servers(std::span<const Address> servers);
-    std::vector<Address> servers();
+    std::span<const Address> servers();  // valid until the next call
 
     // Forgets every answer. Questions under way go on for those who have asked them.
     void flush();
 
-    // Reads other files from now on.
-    void set_files(const Files& files);
+    // Reads other files from now on. Error: ENOMEM.
+    Error set_files(const Files& files);
+    const Files& files() const;
 
 private:
     struct Parts;
