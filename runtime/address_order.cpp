@@ -1,7 +1,6 @@
 #include "runtime/address_order.hpp"
 
 #include <ifaddrs.h>
-#include <net/if.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -75,18 +74,21 @@ const Policy& policy_of(const Bytes& bytes) {
     return *policy;
 }
 
+bool is_v4(const Bytes& bytes) { return &policy_of(bytes) == &policies[1]; }
+
+bool is_loopback(const Bytes& bytes) {
+    return is_v4(bytes) ? bytes.data[12] == 127 : &policy_of(bytes) == &policies[0];
+}
+
 // RFC 6724, section 3.1 and 3.2; the numbers are those of multicast scopes.
 int scope_of(const Bytes& bytes) {
     constexpr int link_local = 2;
     constexpr int site_local = 5;
     constexpr int global = 14;
     const unsigned char* data = bytes.data;
-    if (&policy_of(bytes) == &policies[1]) {  // IPv4
-        bool local = data[12] == 127 || (data[12] == 169 && data[13] == 254);
-        return local ? link_local : global;
-    }
+    if (is_loopback(bytes)) return link_local;
+    if (is_v4(bytes)) return data[12] == 169 && data[13] == 254 ? link_local : global;
     if (data[0] == 0xff) return data[1] & 0x0f;
-    if (&policy_of(bytes) == &policies[0]) return link_local;
     if (data[0] == 0xfe && (data[1] & 0xc0) == 0x80) return link_local;
     if (data[0] == 0xfe && (data[1] & 0xc0) == 0xc0) return site_local;
     return global;
@@ -157,9 +159,10 @@ Families configured_families() {
     if (interfaces == nullptr) return {};
     Families families{false, false};
     for (const ifaddrs* at = interfaces.get(); at != nullptr; at = at->ifa_next) {
-        if (at->ifa_addr == nullptr || (at->ifa_flags & IFF_LOOPBACK) != 0) continue;
-        if (at->ifa_addr->sa_family == AF_INET) families.v4 = true;
-        if (at->ifa_addr->sa_family == AF_INET6) families.v6 = true;
+        if (at->ifa_addr == nullptr) continue;
+        int family = at->ifa_addr->sa_family;
+        if ((family != AF_INET && family != AF_INET6) || is_loopback(bytes_of(at->ifa_addr))) continue;
+        (family == AF_INET ? families.v4 : families.v6) = true;
     }
     if (!families.v4 && !families.v6) return {};
     return families;

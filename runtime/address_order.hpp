@@ -12,8 +12,8 @@ namespace coir {
 // or mobile that is (3, 4 and 7) are left out. Throws std::bad_alloc.
 void sort_addresses(std::vector<Address>& addresses);
 
-// The families of which some interface other than the loopback has an address (AI_ADDRCONFIG). Both when
-// that cannot be found out.
+// The families of which this machine has an address other than that of its loopback (AI_ADDRCONFIG). Both
+// when it has none, or that cannot be found out.
 struct Families {
     bool v4 = true;
     bool v6 = true;

@@ -85,7 +85,8 @@ Result<Address> parse_server(std::string_view text) {
         if (!host.ends_with(']')) return std::errc::invalid_argument;
         host = host.substr(1, host.size() - 2);
     }
-    return Address::inet(bracket ? AF_INET6 : AF_UNSPEC, host, port);
+    Result<Address> server = Address::inet(bracket ? AF_INET6 : AF_UNSPEC, host, port);
+    return server ? server : std::errc::invalid_argument;
 }
 
 ResolvConf parse_resolv_conf(std::string_view text) {

@@ -134,7 +134,8 @@ Error LookUp::use_literal(Address address) {
 
 // The unspecified addresses, or those of the loopback.
 void LookUp::use_this_machine(bool any) {
-    (void)use({parsed(AF_INET, any ? "0.0.0.0" : "127.0.0.1")}, {parsed(AF_INET6, any ? "::" : "::1")});
+    if (wants_v6()) addresses.push_back(parsed(AF_INET6, any ? "::" : "::1"));
+    if (query_.family != AF_INET6) addresses.push_back(parsed(AF_INET, any ? "0.0.0.0" : "127.0.0.1"));
 }
 
 // Takes what the family and the flags ask for. False: there is nothing of it.

@@ -1,0 +1,107 @@
+-- program_test.lua: what look-ups mean for the program as a whole: when it ends, and what it reports.
+package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
+local responder = require 'responder'
+local child = require 'child'
+local test = require 'test'
+
+-- A server that never answers: a socket that nobody reads.
+local silent = [[
+local socket, fiber, dns = require 'socket', require 'fiber', require 'coir.dns'
+local s = socket('AF_INET', 'SOCK_DGRAM', 'udp')
+s:bind('127.0.0.1', 0)
+dns.servers { '127.0.0.1:' .. s:name().port }
+dns.files { hosts = '/dev/null' }
+]]
+
+--- Runs a script; it must end long before c-ares would give up by itself.
+local function run(text) return test.takes(0, 4, child.run, silent .. text) end
+
+test.case('a look-up that was given up does not keep the program', function()
+  local result = run [[print(socket.getaddrinfo('a.test', 80, 0.01))]]
+  test.equal({ result.err, result.code }, { '', 0 })
+  test.match(result.out, 'timed out')
+end)
+
+test.case('the program goes on while a fiber looks something up', function()
+  local result = run [[
+    fiber.new(function() print(select(2, socket.getaddrinfo('a.test', 80, 0.05))) end)]]
+  test.match(result.out, 'timed out')
+  test.equal({ result.err, result.code }, { '', 0 })
+end)
+
+test.case('a program that raises does not wait for its look-ups', function()
+  local result = run [[
+    fiber.create(function() socket.getaddrinfo('a.test', 80) end)
+    error('enough')]]
+  test.match(result.err, 'enough')
+  test.equal(result.code, 1)
+end)
+
+test.case('os.exit does not wait for look-ups', function()
+  local result = run [[
+    fiber.create(function() socket.getaddrinfo('a.test', 80) end)
+    os.exit(3)]]
+  test.equal({ result.err, result.code }, { '', 3 })
+end)
+
+test.case('a deadlock is reported after a look-up as before it', function()
+  local result = run [[
+    socket.getaddrinfo('a.test', 80, 0.01)
+    fiber.channel():get()]]
+  test.match(result.err, 'deadlock: no fiber can ever go on')
+  test.match(result.err, 'channel')
+  test.ok(not result.err:find('dns'), result.err)
+end)
+
+test.case('SIGTERM ends a program that looks something up', function()
+  local process = child.start(silent .. [[
+    fiber.create(function()
+      fiber.create(function() print('ready') end)
+      socket.getaddrinfo('b.test', 80)
+    end)
+    socket.getaddrinfo('a.test', 80)]])
+  process:expect('ready')
+  process:signal('TERM')
+  local _, how, code = test.takes(0, 4, process.wait, process)
+  test.equal({ how, code }, { 'signal', 15 })
+end)
+
+test.case('SIGINT raises in the main fiber', function()
+  local process = child.start(silent .. [[
+    fiber.create(function() print('ready') end)
+    print(pcall(socket.getaddrinfo, 'a.test', 80))]])
+  process:expect('ready')
+  process:signal('INT')
+  local rest, how, code = test.takes(0, 4, process.wait, process)
+  test.match(rest, 'false.*interrupted!')
+  test.equal({ how, code }, { 'exit', 0 })
+end)
+
+test.case('a look-up in a finalizer is refused', function()
+  local result = run [[
+    setmetatable({}, { __gc = function() print(pcall(socket.getaddrinfo, 'localhost', 80)) end })
+    collectgarbage()]]
+  test.match(result.out, 'cannot wait inside a finalizer')
+end)
+
+test.case('many look-ups leave neither memory nor descriptors behind', function()
+  local server = responder.start(responder.addresses(0, '192.0.2.7'))
+  local socket = require 'socket'
+  local function look_up(times)
+    for _ = 1, times do
+      assert(socket.getaddrinfo('again.test', 80, 10, { family = 'AF_INET', type = 'SOCK_STREAM' }))
+    end
+    collectgarbage()
+  end
+  local function resident()
+    local status <close> = io.open('/proc/self/statm')
+    return select(2, status:read('n', 'n')) * 4096
+  end
+  look_up(500)
+  local before = resident()
+  look_up(3000)
+  test.ok(resident() - before < (child.sanitized() and 64 or 1) << 20, 'memory grows')
+  server:stop()
+end)
+
+test.finish()
