@@ -3,7 +3,6 @@ package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local nameserver = require 'nameserver'
 local dns = require 'coir.dns'
 local errno = require 'errno'
-local fiber = require 'fiber'
 local peer = require 'peer'
 local socket = require 'socket'
 local test = require 'test'
