@@ -28,8 +28,8 @@ class Scheduler;
 class Resolver {
 public:
     struct Query {
-        std::string_view host;     // empty: this machine, or any address with AI_PASSIVE
-        std::string_view service;  // a port or a name of the services file; empty: port 0
+        std::string_view host = {};     // empty: this machine, or any address with AI_PASSIVE
+        std::string_view service = {};  // a port or a name of the services file; empty: port 0
         int family = AF_UNSPEC;    // or AF_INET, AF_INET6
         int type = 0;              // SOCK_*; 0: one row for each of stream, datagram, raw
         int protocol = 0;          // IPPROTO_*
