@@ -14,7 +14,8 @@ Resolver& resolver_of(lua_State* L);
 // socket.getaddrinfo()
 int socket_getaddrinfo(lua_State* L);
 
-// Pushes an empty T that lives for as long as Lua refers to it, so that Lua may raise while it is in use.
+// Pushes an empty T that lives for as long as Lua refers to it, so that Lua may raise while it is
+// in use.
 template <class T>
 T& push_owned(lua_State* L) {
     static const char key = 0;  // its address names the metatable of this T
@@ -36,8 +37,9 @@ T& push_owned(lua_State* L) {
     return object;
 }
 
-// Ends a module function that failed: raises for cancellation and interruption; otherwise pushes nil, the
-// message (without one, the error's text) and the code, and remembers it for socket.errno().
+// Ends a module function that failed: raises for cancellation and interruption; otherwise pushes
+// nil, the message (without one, the error's text) and the code, and remembers it for
+// socket.errno().
 int fail_look_up(lua_State* L, Error error, std::string_view message);
 
 }  // namespace coir

@@ -21,7 +21,7 @@ Interfaces list_interfaces() {
     return {first, &::freeifaddrs};
 }
 
-// -- Properties of an address ------------------------------------------------------------------------
+// -- Properties of an address ---------------------------------------------------------------------
 
 // As 16 bytes; IPv4 addresses are mapped.
 struct Bytes {
@@ -94,7 +94,7 @@ int scope_of(const Bytes& bytes) {
     return global;
 }
 
-// -- Sources -----------------------------------------------------------------------------------------
+// -- Sources --------------------------------------------------------------------------------------
 
 // The address that the kernel would send from; false: it knows no way there.
 bool find_source(const Address& destination, Address& source) {
@@ -133,8 +133,12 @@ Rank rank_of(const Address& address, const Interfaces& interfaces) {
     int prefix = common_prefix(to, from);
     // Outside of a network the common prefix of two IPv4 addresses means nothing.
     if (address.family() == AF_INET && prefix < network_prefix(interfaces, from)) prefix = 0;
-    return {true, scope == scope_of(from), policy_of(to).label == policy_of(from).label, precedence,
-            -scope, prefix};
+    return {true,
+            scope == scope_of(from),
+            policy_of(to).label == policy_of(from).label,
+            precedence,
+            -scope,
+            prefix};
 }
 
 }  // namespace
@@ -148,7 +152,8 @@ void sort_addresses(std::vector<Address>& addresses) {
     Interfaces interfaces = list_interfaces();
     std::vector<Ranked> ranked;
     ranked.reserve(addresses.size());
-    for (const Address& address : addresses) ranked.push_back({rank_of(address, interfaces), address});
+    for (const Address& address : addresses)
+        ranked.push_back({rank_of(address, interfaces), address});
     std::stable_sort(ranked.begin(), ranked.end(),
                      [](const Ranked& a, const Ranked& b) { return a.rank > b.rank; });
     for (std::size_t i = 0; i < ranked.size(); ++i) addresses[i] = ranked[i].address;
@@ -161,7 +166,9 @@ Families configured_families() {
     for (const ifaddrs* at = interfaces.get(); at != nullptr; at = at->ifa_next) {
         if (at->ifa_addr == nullptr) continue;
         int family = at->ifa_addr->sa_family;
-        if ((family != AF_INET && family != AF_INET6) || is_loopback(bytes_of(at->ifa_addr))) continue;
+        if ((family != AF_INET && family != AF_INET6) || is_loopback(bytes_of(at->ifa_addr))) {
+            continue;
+        }
         (family == AF_INET ? families.v4 : families.v6) = true;
     }
     if (!families.v4 && !families.v6) return {};

@@ -12,7 +12,8 @@ constexpr unsigned read_mask = static_cast<unsigned>(Direction::read);
 constexpr unsigned write_mask = static_cast<unsigned>(Direction::write);
 constexpr int datagram_size = 1232;  // what passes through any network (DNS flag day 2020)
 
-// "127.0.0.1:53,[::1]:53". An address with a scope has it at its end, which old versions do not know.
+// "127.0.0.1:53,[::1]:53". An address with a scope has it at its end, which old versions do not
+// know.
 std::string server_list(const std::vector<Address>& servers) {
     std::string list;
     for (const Address& server : servers) {
@@ -51,7 +52,9 @@ Error DnsChannel::open(const ResolvConf& conf) {
     options.qcache_max_ttl = 0;  // the cache is ours
     mask |= ARES_OPT_QUERY_CACHE;
 #endif
-    if (::ares_init_options(&channel_, &options, mask) != ARES_SUCCESS) return std::errc::not_enough_memory;
+    if (::ares_init_options(&channel_, &options, mask) != ARES_SUCCESS) {
+        return std::errc::not_enough_memory;
+    }
     int status = ::ares_set_servers_ports_csv(channel_, server_list(conf.servers).c_str());
     return status == ARES_ENOMEM ? std::errc::not_enough_memory : Error();
 }
@@ -76,27 +79,26 @@ void DnsChannel::process(int readable, int writable) {
     remember_timer();
 }
 
-// -- Timers ------------------------------------------------------------------------------------------
+// -- Timers ---------------------------------------------------------------------------------------
 
 Deadline DnsChannel::next_timer() const {
     timeval left;
     if (::ares_timeout(channel_, nullptr, &left) == nullptr) return never;
     // c-ares counts in milliseconds, rounded down.
-    return Clock::now() + std::chrono::seconds(left.tv_sec) + std::chrono::microseconds(left.tv_usec) +
-           std::chrono::milliseconds(1);
+    return Clock::now() + std::chrono::seconds(left.tv_sec) +
+           std::chrono::microseconds(left.tv_usec) + std::chrono::milliseconds(1);
 }
 
-// A timer that is due before anybody looks again needs a fiber to look earlier.
+// A timer that is due before any fiber looks again needs one to look earlier.
 void DnsChannel::remember_timer() {
     Deadline next = next_timer();
     for (const std::shared_ptr<Connection>& connection : connections_) {
-        if (connection->until <= next || connection->fiber == scheduler_.running()) continue;
-        scheduler_.interrupt(*connection->fiber);
-        return;
+        if (connection->until <= next || connection->fiber == scheduler_.running()) return;
     }
+    if (!connections_.empty()) scheduler_.interrupt(*connections_.front()->fiber);
 }
 
-// -- Sockets -----------------------------------------------------------------------------------------
+// -- Sockets --------------------------------------------------------------------------------------
 
 void DnsChannel::socket_changed(void* self, ares_socket_t fd, int readable, int writable) {
     unsigned wanted = (readable != 0 ? read_mask : 0) | (writable != 0 ? write_mask : 0);
@@ -104,8 +106,9 @@ void DnsChannel::socket_changed(void* self, ares_socket_t fd, int readable, int 
 }
 
 void DnsChannel::set_wanted(int fd, unsigned wanted) {
-    auto place = std::find_if(connections_.begin(), connections_.end(),
-                              [fd](const auto& connection) { return connection->descriptor.fd() == fd; });
+    auto place =
+        std::find_if(connections_.begin(), connections_.end(),
+                     [fd](const auto& connection) { return connection->descriptor.fd() == fd; });
     if (place == connections_.end()) {
         if (wanted != 0 && add_connection(fd, wanted)) broken_ = true;
         return;
@@ -124,8 +127,8 @@ Error DnsChannel::add_connection(int fd, unsigned wanted) {
     try {
         auto connection = std::make_shared<Connection>(scheduler_);
         connections_.reserve(connections_.size() + 1);
-        auto fiber = scheduler_.spawn([self = shared_from_this(), connection] { self->serve(*connection); },
-                                      "dns");
+        auto fiber = scheduler_.spawn(
+            [self = shared_from_this(), connection] { self->serve(*connection); }, "dns");
         if (!fiber) return fiber.error();
         connection->descriptor.open(fd, true);
         connection->wanted = wanted;
@@ -146,7 +149,8 @@ void DnsChannel::serve(Connection& connection) {
         if (!descriptor.is_open()) break;
         if (ready) {
             int fd = descriptor.fd();
-            process(*ready & read_mask ? fd : ARES_SOCKET_BAD, *ready & write_mask ? fd : ARES_SOCKET_BAD);
+            process(*ready & read_mask ? fd : ARES_SOCKET_BAD,
+                    *ready & write_mask ? fd : ARES_SOCKET_BAD);
         } else if (ready.error() == std::errc::timed_out) {
             process(ARES_SOCKET_BAD, ARES_SOCKET_BAD);
         } else if (ready.error() != std::errc::interrupted) {  // cancelled, or out of memory

@@ -1,9 +1,9 @@
 // dns_channel.hpp: c-ares on fibers.
 //
-// c-ares builds queries, keeps their timers, tries one server after the other and turns to TCP for long
-// answers; it never waits. For each socket that it opens, a fiber waits until the socket is ready or
-// c-ares' next timer is due, and calls it. c-ares closes its sockets with the last query, and their
-// fibers end. Each channel has the servers and options of one ResolvConf.
+// c-ares builds queries, keeps their timers, tries one server after the other and turns to TCP for
+// long answers; it never waits. For each socket that it opens, a fiber waits until the socket is
+// ready or c-ares' next timer is due, and calls it. c-ares closes its sockets with the last query,
+// and their fibers end. Each channel has the servers and options of one ResolvConf.
 #pragma once
 
 #include <ares.h>
@@ -27,8 +27,8 @@ public:
     // To be called once, before anything else. Error: ENOMEM.
     Error open(const ResolvConf& conf);
 
-    // Asks the servers; returns at once. `callback` is called once, with the answer or an error, perhaps
-    // before ask() returns. It must not wait, throw, or call the channel.
+    // Asks the servers; returns at once. `callback` is called once, with the answer or an error,
+    // perhaps before ask() returns. It must not wait, throw, or call the channel.
     void ask(const char* name, DnsType type, ares_callback callback, void* argument);
 
     // Those who wait for answers count themselves; when the last leaves, all queries are given up.
@@ -46,7 +46,7 @@ private:
         Descriptor descriptor;
         unsigned wanted = 0;  // directions
         Fiber* fiber = nullptr;
-        Deadline until = never;  // when the fiber next looks at c-ares' timers
+        Deadline until = Deadline::min();  // when the fiber next looks at c-ares' timers
     };
 
     static void socket_changed(void* self, ares_socket_t fd, int readable, int writable);

@@ -6,8 +6,8 @@ namespace coir {
 
 namespace {
 
-constexpr std::size_t cache_limit = 8192;           // answers
-constexpr std::uint32_t longest_kept = 24 * 3600;   // seconds, whatever the TTL
+constexpr std::size_t cache_limit = 8192;          // answers
+constexpr std::uint32_t longest_kept = 24 * 3600;  // seconds, whatever the TTL
 constexpr std::uint32_t longest_refusal = 10;
 
 std::string key_of(std::string_view name, DnsType type) {
@@ -16,13 +16,19 @@ std::string key_of(std::string_view name, DnsType type) {
 
 std::string describe(int status) {
     switch (status) {
-    case ARES_ENOTFOUND: return "no such name";
-    case ARES_ESERVFAIL: return "server failure";
-    case ARES_EREFUSED: return "the server refuses";
-    case ARES_ETIMEOUT: return "no DNS server answers";
-    // Version 1.18 says this for failing servers, too.
-    case ARES_ECONNREFUSED: return "DNS servers cannot be reached, or fail";
-    default: return ::ares_strerror(status);
+        case ARES_ENOTFOUND:
+            return "no such name";
+        case ARES_ESERVFAIL:
+            return "server failure";
+        case ARES_EREFUSED:
+            return "the server refuses";
+        case ARES_ETIMEOUT:
+            return "no DNS server answers";
+        // Version 1.18 says this for failing servers, too.
+        case ARES_ECONNREFUSED:
+            return "DNS servers cannot be reached, or fail";
+        default:
+            return ::ares_strerror(status);
     }
 }
 
@@ -46,7 +52,7 @@ struct DnsClient::Question {
     bool done = false;
 };
 
-// -- Tickets -----------------------------------------------------------------------------------------
+// -- Tickets --------------------------------------------------------------------------------------
 
 DnsClient::Ticket::Ticket(std::shared_ptr<Question> question)
     : question_(std::move(question)), channel_(question_->channel) {
@@ -59,7 +65,7 @@ DnsClient::Ticket::~Ticket() {
 
 const DnsAnswer& DnsClient::Ticket::answer() const { return question_->answer; }
 
-// -- Asking ------------------------------------------------------------------------------------------
+// -- Asking ---------------------------------------------------------------------------------------
 
 DnsClient::Ticket DnsClient::ask(std::string_view name, DnsType type) {
     (void)conf();
@@ -113,7 +119,8 @@ void DnsClient::read_answer(const std::shared_ptr<Question>& question, int statu
     DnsAnswer& answer = question->answer;
     answer.kind = kind_of(status);
     if (answer.kind != DnsAnswer::Kind::found) answer.problem = describe(status);
-    bool readable = data.empty() || parse_dns_message(data, question->name, question->type, answer.message);
+    bool readable =
+        data.empty() || parse_dns_message(data, question->name, question->type, answer.message);
     if (!readable) {
         answer.kind = DnsAnswer::Kind::failed;
         answer.problem = "malformed answer";
@@ -121,7 +128,7 @@ void DnsClient::read_answer(const std::shared_ptr<Question>& question, int statu
     if (current) keep(question);
 }
 
-// -- The cache ---------------------------------------------------------------------------------------
+// -- The cache ------------------------------------------------------------------------------------
 
 void DnsClient::keep(const std::shared_ptr<Question>& question) {
     const DnsAnswer& answer = question->answer;
@@ -145,7 +152,7 @@ void DnsClient::flush() {
     under_way_.clear();  // goes on for those who wait, but nobody joins them, and nothing is kept
 }
 
-// -- Configuration -----------------------------------------------------------------------------------
+// -- Configuration --------------------------------------------------------------------------------
 
 const ResolvConf& DnsClient::conf() {
     if (file_.refresh()) configure();
@@ -165,9 +172,7 @@ void DnsClient::set_servers(std::span<const Address> servers) {
     configure();
 }
 
-void DnsClient::set_resolv_conf(std::string path) {
-    file_ = TextFile(std::move(path));
-}
+void DnsClient::set_resolv_conf(std::string path) { file_ = TextFile(std::move(path)); }
 
 DnsChannel& DnsClient::usable_channel() {
     if (channel_ == nullptr || channel_->broken()) {

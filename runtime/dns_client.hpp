@@ -1,8 +1,8 @@
-// dns_client.hpp: questions to the DNS, each asked once: a cache, and a place to meet for those who ask
-// the same at the same time.
+// dns_client.hpp: questions to the DNS, each asked once: a cache, and a place to meet for those who
+// ask the same at the same time.
 //
-// What is under way belongs to the client and c-ares, never to those who wait for it; they leave when
-// they like. When nobody waits for any answer any more, all queries are given up.
+// What is under way belongs to the client and c-ares, never to those who wait for it; they leave
+// when they like. When nobody waits for any answer any more, all queries are given up.
 #pragma once
 
 #include <memory>
@@ -60,8 +60,8 @@ public:
     // std::bad_alloc.
     Ticket ask(std::string_view name, DnsType type);
 
-    // Waits for the answer, which lives as long as the ticket. Suspends; a cancellation point. Errors:
-    // those of Scheduler::park().
+    // Waits for the answer, which lives as long as the ticket. Suspends; a cancellation point.
+    // Errors: those of Scheduler::park().
     Error wait(const Ticket& ticket, Deadline deadline);
 
     // What resolv.conf says now, with the servers that were set. Throws std::bad_alloc.
@@ -90,7 +90,7 @@ private:
     Scheduler& scheduler_;
     TextFile file_;
     ResolvConf conf_;
-    std::vector<Address> servers_;  // set_servers()
+    std::vector<Address> servers_;         // set_servers()
     std::shared_ptr<DnsChannel> channel_;  // made at the first question, and anew after changes
     std::unordered_map<std::string, std::shared_ptr<Question>> under_way_;
     std::unordered_map<std::string, Kept> cache_;

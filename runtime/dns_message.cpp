@@ -120,21 +120,32 @@ private:
 
 DnsField read_field(Reader& reader, const char* name, Part part) {
     switch (part) {
-    case Part::u8: return {name, true, reader.number(1), {}};
-    case Part::u16: return {name, true, reader.number(2), {}};
-    case Part::u32: return {name, true, reader.number(4), {}};
-    case Part::name: return {name, false, 0, reader.name()};
-    case Part::ipv4: return {name, false, 0, reader.address(AF_INET, sizeof(in_addr))};
-    case Part::ipv6: return {name, false, 0, reader.address(AF_INET6, sizeof(in6_addr))};
-    case Part::string: return {name, false, 0, std::string(reader.string())};
-    case Part::strings: return {name, false, 0, reader.strings()};
-    case Part::rest: return {name, false, 0, std::string(reader.rest())};
-    case Part::none: break;
+        case Part::u8:
+            return {name, true, reader.number(1), {}};
+        case Part::u16:
+            return {name, true, reader.number(2), {}};
+        case Part::u32:
+            return {name, true, reader.number(4), {}};
+        case Part::name:
+            return {name, false, 0, reader.name()};
+        case Part::ipv4:
+            return {name, false, 0, reader.address(AF_INET, sizeof(in_addr))};
+        case Part::ipv6:
+            return {name, false, 0, reader.address(AF_INET6, sizeof(in6_addr))};
+        case Part::string:
+            return {name, false, 0, std::string(reader.string())};
+        case Part::strings:
+            return {name, false, 0, reader.strings()};
+        case Part::rest:
+            return {name, false, 0, std::string(reader.rest())};
+        case Part::none:
+            break;
     }
     return {};
 }
 
-// Reads `count` records; those of unknown types and of other classes than the Internet's are left out.
+// Reads `count` records; those of unknown types and of other classes than the Internet's are left
+// out.
 std::vector<DnsRecord> read_records(Reader& reader, std::size_t count) {
     constexpr std::uint32_t internet = 1;
     std::vector<DnsRecord> records;

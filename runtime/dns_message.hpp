@@ -1,8 +1,8 @@
 // dns_message.hpp: what a DNS server says (RFC 1035), in records.
 //
-// Every record becomes a name, a type, a time to live and a few named fields. Nothing that arrives is
-// trusted: a message that ends early, or a name that is too long or points in circles, is refused, and
-// records that have nothing to do with the question are passed over.
+// Every record becomes a name, a type, a time to live and a few named fields. Nothing that arrives
+// is trusted: a message that ends early, or a name that is too long or points in circles, is
+// refused, and records that have nothing to do with the question are passed over.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@ std::string service_key(std::string_view name, std::string_view protocol) {
 
 }  // namespace
 
-// -- Hosts -------------------------------------------------------------------------------------------
+// -- Hosts ----------------------------------------------------------------------------------------
 
 const HostsFile::Host* HostsFile::find(std::string_view name) {
     if (file_.refresh()) {
@@ -48,7 +48,7 @@ void HostsFile::add_line(std::string_view line) {
     }
 }
 
-// -- Services ----------------------------------------------------------------------------------------
+// -- Services -------------------------------------------------------------------------------------
 
 std::optional<std::uint16_t> ServicesFile::find(std::string_view name, std::string_view protocol) {
     if (file_.refresh()) {
@@ -60,7 +60,8 @@ std::optional<std::uint16_t> ServicesFile::find(std::string_view name, std::stri
     return found->second;
 }
 
-// A name, the port with the protocol, and any number of aliases. The first line that has a name counts.
+// A name, the port with the protocol, and any number of aliases. The first line that has a name
+// counts.
 void ServicesFile::add_line(std::string_view line) {
     std::vector<std::string_view> words = words_of(line);
     if (words.size() < 2) return;

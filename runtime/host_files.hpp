@@ -1,7 +1,8 @@
-// host_files.hpp: the names that this machine itself knows: of hosts (hosts(5)) and services (services(5)).
+// host_files.hpp: the names that this machine itself knows: of hosts (hosts(5)) and services
+// (services(5)).
 //
-// Both are looked at before every answer and read again when they have changed. Names are the same in
-// either case for hosts, not for services. Functions throw std::bad_alloc and nothing else.
+// Both are looked at before every answer and read again when they have changed. Names are the same
+// in either case for hosts, not for services. Functions throw std::bad_alloc and nothing else.
 #pragma once
 
 #include <optional>
@@ -18,7 +19,7 @@ namespace coir {
 class HostsFile {
 public:
     struct Host {
-        std::string canonical_name;      // the first name of the first line that has the one looked up
+        std::string canonical_name;  // the first name of the first line that has the one looked up
         std::vector<Address> addresses;  // of all lines that have it, in their order
     };
 

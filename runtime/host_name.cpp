@@ -55,8 +55,8 @@ const char* problem_with_host_name(std::string_view name) {
     return nullptr;
 }
 
-// As the C library does: a name with a final dot is complete; one with `ndots` dots is tried first as it
-// is, others after the search list.
+// As the C library does: a name with a final dot is complete; one with `ndots` dots is tried first
+// as it is, others after the search list.
 std::vector<std::string> complete_names(std::string_view name, const ResolvConf& conf) {
     std::vector<std::string> names;
     auto add = [&](std::string candidate) {

@@ -14,8 +14,8 @@ const char* problem_with_dns_name(std::string_view name);
 // The same for the name of a host, which has letters, digits, hyphens and underscores only.
 const char* problem_with_host_name(std::string_view name);
 
-// The complete names to try for `name`, in this order: itself, and what the search list makes of it.
-// Throws std::bad_alloc.
+// The complete names to try for `name`, in this order: itself, and what the search list makes of
+// it. Throws std::bad_alloc.
 std::vector<std::string> complete_names(std::string_view name, const ResolvConf& conf);
 
 // Text for a message: unprintable bytes as \ddd, cut when it is long. Throws std::bad_alloc.

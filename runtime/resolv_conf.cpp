@@ -58,7 +58,9 @@ void search_own_domain(ResolvConf& conf) {
     if (::gethostname(name, sizeof name - 1) < 0) return;
     std::string_view own = name;
     std::size_t dot = own.find('.');
-    if (dot != std::string_view::npos && dot + 1 < own.size()) conf.search.emplace_back(own.substr(dot + 1));
+    if (dot != std::string_view::npos && dot + 1 < own.size()) {
+        conf.search.emplace_back(own.substr(dot + 1));
+    }
 }
 
 void read_environment(ResolvConf& conf) {

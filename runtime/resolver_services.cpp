@@ -13,8 +13,8 @@ namespace {
 struct Kind {
     int type;
     int protocol;
-    const char* name;     // in the services file; null: it has no ports
-    bool by_default;      // also when neither type nor protocol was asked for
+    const char* name;  // in the services file; null: it has no ports
+    bool by_default;   // also when neither type nor protocol was asked for
 };
 
 constexpr Kind kinds[] = {
@@ -42,8 +42,8 @@ bool fits(const Kind& kind, int type, int protocol) {
 
 }  // namespace
 
-std::vector<Service> find_services(ServicesFile& file, std::string_view service, bool numeric, int type,
-                                   int protocol, std::string& problem) {
+std::vector<Service> find_services(ServicesFile& file, std::string_view service, bool numeric,
+                                   int type, int protocol, std::string& problem) {
     std::optional<std::uint16_t> port;
     if (service.empty()) port = 0;
     if (looks_numeric(service)) {

@@ -15,9 +15,9 @@ struct Service {
     std::uint16_t port;
 };
 
-// The kinds of sockets that `type` and `protocol` (0: any) leave, each with the port that `service`, a
-// number or a name, has there. None: `problem` says why. Throws std::bad_alloc.
-std::vector<Service> find_services(ServicesFile& file, std::string_view service, bool numeric, int type,
-                                   int protocol, std::string& problem);
+// The kinds of sockets that `type` and `protocol` (0: any) leave, each with the port that
+// `service`, a number or a name, has there. None: `problem` says why. Throws std::bad_alloc.
+std::vector<Service> find_services(ServicesFile& file, std::string_view service, bool numeric,
+                                   int type, int protocol, std::string& problem);
 
 }  // namespace coir

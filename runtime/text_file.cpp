@@ -52,7 +52,8 @@ bool TextFile::refresh() {
             int fd;
             ~Closer() { ::close(fd); }
         } closer{fd};
-        stamp = stamp_of(fd, nullptr);  // before reading: a change while we read shows at the next call
+        stamp =
+            stamp_of(fd, nullptr);  // before reading: a change while we read shows at the next call
         if (stamp != Stamp()) read_all(fd, text);
     }
     text_ = std::move(text);

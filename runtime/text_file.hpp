@@ -14,8 +14,8 @@ public:
 
     const std::string& path() const { return path_; }
 
-    // Reads the file, unless it is what it was at the last call. True: text() is new. A file that cannot
-    // be read is an empty one. Throws std::bad_alloc.
+    // Reads the file, unless it is what it was at the last call. True: text() is new. A file that
+    // cannot be read is an empty one. Throws std::bad_alloc.
     bool refresh();
     std::string_view text() const { return text_; }
 

@@ -43,6 +43,7 @@ local function hosts(name, timeout, hints)
 end
 
 local function descriptors()
+  collectgarbage()
   local n = 0
   local pipe <close> = io.popen('ls /proc/$PPID/fd')
   for _ in pipe:lines() do n = n + 1 end

@@ -25,9 +25,10 @@ std::string name(std::string_view text) {
     return labels + '\0';
 }
 
-std::string record(std::string_view owner, DnsType type, std::uint32_t ttl, const std::string& data) {
-    return name(owner) + number(2, static_cast<std::uint32_t>(type)) + number(2, 1) + number(4, ttl) +
-           number(2, static_cast<std::uint32_t>(data.size())) + data;
+std::string record(std::string_view owner, DnsType type, std::uint32_t ttl,
+                   const std::string& data) {
+    return name(owner) + number(2, static_cast<std::uint32_t>(type)) + number(2, 1) +
+           number(4, ttl) + number(2, static_cast<std::uint32_t>(data.size())) + data;
 }
 
 std::string message(DnsType type, const std::vector<std::string>& answers,
@@ -85,7 +86,8 @@ TEST_CASE("a question for aliases gets the alias itself") {
 
 TEST_CASE("what is not there may be remembered as the zone says") {
     DnsMessage result;
-    REQUIRE(parse(message(DnsType::a, {}, {record("test", DnsType::soa, 60, soa(7))}), DnsType::a, result));
+    REQUIRE(parse(message(DnsType::a, {}, {record("test", DnsType::soa, 60, soa(7))}), DnsType::a,
+                  result));
     CHECK(result.records.empty());
     CHECK(result.ttl == 7);
     REQUIRE(parse(message(DnsType::a, {}), DnsType::a, result));
@@ -94,20 +96,23 @@ TEST_CASE("what is not there may be remembered as the zone says") {
 
 TEST_CASE("a time to live with the highest bit set is none") {
     DnsMessage result;
-    REQUIRE(parse(message(DnsType::a, {record("a.test", DnsType::a, 0x80000000, v4)}), DnsType::a, result));
+    REQUIRE(parse(message(DnsType::a, {record("a.test", DnsType::a, 0x80000000, v4)}), DnsType::a,
+                  result));
     CHECK(result.ttl == 0);
 }
 
 TEST_CASE("types that nobody knows are passed over") {
     DnsMessage result;
     std::string unknown = record("a.test", static_cast<DnsType>(65280), 5, "whatever");
-    REQUIRE(parse(message(DnsType::a, {unknown, record("a.test", DnsType::a, 30, v4)}), DnsType::a, result));
+    REQUIRE(parse(message(DnsType::a, {unknown, record("a.test", DnsType::a, 30, v4)}), DnsType::a,
+                  result));
     CHECK(result.records.size() == 1);
 }
 
 TEST_CASE("a message that ends early is refused, wherever it ends") {
-    std::string whole = message(DnsType::a, {record("a.test", DnsType::cname, 20, name("b.test")),
-                                             record("b.test", DnsType::a, 30, v4)},
+    std::string whole = message(DnsType::a,
+                                {record("a.test", DnsType::cname, 20, name("b.test")),
+                                 record("b.test", DnsType::a, 30, v4)},
                                 {record("test", DnsType::soa, 60, soa(7))});
     DnsMessage result;
     CHECK(parse(whole, DnsType::a, result));
@@ -118,9 +123,12 @@ TEST_CASE("a message that ends early is refused, wherever it ends") {
 
 TEST_CASE("data of a wrong size is refused") {
     DnsMessage result;
-    CHECK_FALSE(parse(message(DnsType::a, {record("a.test", DnsType::a, 30, "abc")}), DnsType::a, result));
-    CHECK_FALSE(parse(message(DnsType::mx, {record("a.test", DnsType::mx, 30, "a")}), DnsType::mx, result));
-    CHECK_FALSE(parse(message(DnsType::txt, {record("a.test", DnsType::txt, 30, "\x09x")}), DnsType::txt, result));
+    CHECK_FALSE(
+        parse(message(DnsType::a, {record("a.test", DnsType::a, 30, "abc")}), DnsType::a, result));
+    CHECK_FALSE(
+        parse(message(DnsType::mx, {record("a.test", DnsType::mx, 30, "a")}), DnsType::mx, result));
+    CHECK_FALSE(parse(message(DnsType::txt, {record("a.test", DnsType::txt, 30, "\x09x")}),
+                      DnsType::txt, result));
 }
 
 TEST_CASE("a name that points at itself, forward or outside is refused") {
@@ -139,7 +147,8 @@ TEST_CASE("random bytes never break anything") {
                                                record("a.test", DnsType::caa, 20, "\0\5issuex")});
     for (int i = 0; i < 20000; ++i) {
         std::string broken = whole;
-        for (unsigned n = random() % 6; n > 0; --n) broken[random() % broken.size()] = char(random());
+        for (unsigned n = random() % 6; n > 0; --n)
+            broken[random() % broken.size()] = char(random());
         for (DnsType type : {DnsType::soa, DnsType::txt, DnsType::caa}) {
             DnsMessage result;
             if (!parse(broken, type, result)) continue;

@@ -67,7 +67,8 @@ TEST_CASE("what is no file is an empty one, and is not waited for") {
     Scratch scratch;
     std::remove(scratch.path.c_str());
     REQUIRE(::mkfifo(scratch.path.c_str(), 0600) == 0);
-    for (std::string path : {scratch.path, std::string("/tmp"), std::string("/dev/zero"), std::string()}) {
+    for (std::string path :
+         {scratch.path, std::string("/tmp"), std::string("/dev/zero"), std::string()}) {
         TextFile file(path);
         CHECK(file.refresh());
         CHECK(file.text() == "");
@@ -76,8 +77,9 @@ TEST_CASE("what is no file is an empty one, and is not waited for") {
 }
 
 TEST_CASE("a hosts file has names, aliases and several lines for one name") {
-    Scratch scratch("# comment\n\n127.0.0.1\tlocalhost me#no\n::1 LocalHost\nnonsense x\n1.2.3.4\n"
-                    "192.0.2.1 host.test host\n192.0.2.1 host\nfe80::1%lo  scoped");
+    Scratch scratch(
+        "# comment\n\n127.0.0.1\tlocalhost me#no\n::1 LocalHost\nnonsense x\n1.2.3.4\n"
+        "192.0.2.1 host.test host\n192.0.2.1 host\nfe80::1%lo  scoped");
     HostsFile hosts(scratch.path);
     const HostsFile::Host* host = hosts.find("LOCALHOST");
     REQUIRE(host != nullptr);
@@ -92,21 +94,24 @@ TEST_CASE("a hosts file has names, aliases and several lines for one name") {
 }
 
 TEST_CASE("a services file has ports by protocol, and the first line counts") {
-    Scratch scratch("web 80/tcp www\nweb 81/tcp\nweb 82/udp # no\nbad x/tcp\nbig 65536/tcp\nshort\nnone 5\n");
+    Scratch scratch(
+        "web 80/tcp www\nweb 81/tcp\nweb 82/udp # no\nbad x/tcp\nbig 65536/tcp\nshort\nnone 5\n");
     ServicesFile services(scratch.path);
     CHECK(services.find("web", "tcp") == 80);
     CHECK(services.find("www", "tcp") == 80);
     CHECK(services.find("web", "udp") == 82);
     CHECK_FALSE(services.find("www", "udp"));
     CHECK_FALSE(services.find("Web", "tcp"));
-    for (const char* name : {"bad", "big", "short", "none", "#", "no", ""}) CHECK_FALSE(services.find(name, "tcp"));
+    for (const char* name : {"bad", "big", "short", "none", "#", "no", ""})
+        CHECK_FALSE(services.find(name, "tcp"));
 }
 
 TEST_CASE("resolv.conf is read as the C library reads it") {
     ::unsetenv("LOCALDOMAIN");
     ::unsetenv("RES_OPTIONS");
     ResolvConf conf = parse_resolv_conf(
-        "; comment\n# another\nnameserver 192.0.2.1\nnameserver 2001:db8::1 ignored\nnameserver nonsense\n"
+        "; comment\n# another\nnameserver 192.0.2.1\nnameserver 2001:db8::1 ignored\nnameserver "
+        "nonsense\n"
         "domain lost.test\nsearch a.test b.test. . # c.test\n"
         "options ndots:3 timeout:2 attempts:4 rotate use-vc unknown ndots:x\nsortlist 1.2.3.4");
     CHECK(text_of(conf.servers) == "192.0.2.1:53 [2001:db8::1]:53 ");
@@ -162,7 +167,8 @@ TEST_CASE("a name is completed as the number of its dots says") {
 TEST_CASE("what cannot be a name is told with its reason") {
     std::string label(63, 'x');
     CHECK(problem_with_dns_name("a.test") == nullptr);
-    CHECK(problem_with_dns_name(label + '.' + label + '.' + label + '.' + std::string(61, 'x') + '.') == nullptr);
+    CHECK(problem_with_dns_name(label + '.' + label + '.' + label + '.' + std::string(61, 'x') +
+                                '.') == nullptr);
     CHECK(problem_with_dns_name("") != nullptr);
     CHECK(problem_with_dns_name(".") != nullptr);
     CHECK(problem_with_dns_name("a..b") != nullptr);

@@ -38,12 +38,17 @@ TEST_CASE("addresses, this machine and services need no server") {
         CHECK(resolve({.host = "127.0.0.1", .service = "80"}) == "127.0.0.1:80 ");
         CHECK(resolve({.host = "::1", .service = "80"}) == "[::1]:80 ");
         CHECK(resolve({.host = "", .service = "80"}) == "[::1]:80 127.0.0.1:80 ");
-        CHECK(resolve({.host = "", .service = "80", .family = AF_INET, .flags = AI_PASSIVE}) == "0.0.0.0:80 ");
-        CHECK(resolve({.host = "1.2.3.4", .service = "", .family = AF_INET6, .flags = AI_V4MAPPED}) ==
-              "[::ffff:1.2.3.4]:0 ");
-        CHECK(resolve({.host = "a..b", .service = "80"}) == "cannot resolve a..b:80: an empty label in the name");
-        CHECK(resolve({.host = "::1", .service = "80", .family = AF_UNIX}).find("families") != std::string::npos);
-        CHECK(resolve({.host = "::1", .service = "80", .flags = 1 << 30}).find("flags") != std::string::npos);
+        CHECK(resolve({.host = "", .service = "80", .family = AF_INET, .flags = AI_PASSIVE}) ==
+              "0.0.0.0:80 ");
+        CHECK(
+            resolve({.host = "1.2.3.4", .service = "", .family = AF_INET6, .flags = AI_V4MAPPED}) ==
+            "[::ffff:1.2.3.4]:0 ");
+        CHECK(resolve({.host = "a..b", .service = "80"}) ==
+              "cannot resolve a..b:80: an empty label in the name");
+        CHECK(resolve({.host = "::1", .service = "80", .family = AF_UNIX}).find("families") !=
+              std::string::npos);
+        CHECK(resolve({.host = "::1", .service = "80", .flags = 1 << 30}).find("flags") !=
+              std::string::npos);
         CHECK(resolve({.host = "", .service = "80", .flags = AI_CANONNAME}).find("needs a host") !=
               std::string::npos);
     });
@@ -73,7 +78,8 @@ TEST_CASE("a cancelled or interrupted look-up ends at once") {
         seen[0] = resolver.resolve({.host = "a.test"}, never).error;
         later = resolver.resolve({.host = "127.0.0.1"}, never).error;
     });
-    auto interrupted = spawn(scheduler, [&] { seen[1] = resolver.query("a.test", DnsType::a, never).error; });
+    auto interrupted =
+        spawn(scheduler, [&] { seen[1] = resolver.query("a.test", DnsType::a, never).error; });
     spawn(scheduler, [&] {
         until_parked(scheduler, *cancelled);
         until_parked(scheduler, *interrupted);
@@ -109,7 +115,8 @@ TEST_CASE("the fibers of a look-up may be cancelled") {
     Bound server(scheduler, SOCK_DGRAM);  // reads nothing and never answers
     REQUIRE(resolver.set_servers({&server.address, 1}) == Error());
     Resolver::Answer answer;
-    auto asker = spawn(scheduler, [&] { answer = resolver.resolve({.host = "a.test"}, in_ms(10000)); });
+    auto asker =
+        spawn(scheduler, [&] { answer = resolver.resolve({.host = "a.test"}, in_ms(10000)); });
     spawn(scheduler, [&] {
         until_parked(scheduler, *asker);
         scheduler.for_each_fiber([&](Fiber& fiber) {
