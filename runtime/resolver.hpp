@@ -64,6 +64,7 @@ public:
         std::string services = "/etc/services";
     };
 
+    // Reads and opens nothing yet. Throws std::bad_alloc.
     explicit Resolver(Scheduler& scheduler);
     Resolver(Scheduler& scheduler, const Files& files);
     ~Resolver();
