@@ -155,7 +155,7 @@ void DnsClient::flush() {
 // -- Configuration --------------------------------------------------------------------------------
 
 const ResolvConf& DnsClient::conf() {
-    if (file_.refresh()) configure();
+    if (file_.refresh() || conf_.servers.empty()) configure();
     return conf_;
 }
 

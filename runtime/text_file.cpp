@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace coir {
 
 namespace {
@@ -47,6 +49,8 @@ bool TextFile::refresh() {
     std::string text;
     Stamp stamp;
     int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    // For want of descriptors what was read before still holds.
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) return false;
     if (fd >= 0) {
         struct Closer {
             int fd;

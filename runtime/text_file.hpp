@@ -15,7 +15,8 @@ public:
     const std::string& path() const { return path_; }
 
     // Reads the file, unless it is what it was at the last call. True: text() is new. A file that
-    // cannot be read is an empty one. Throws std::bad_alloc.
+    // cannot be read is an empty one, but while descriptors are wanting all stays as it was. Throws
+    // std::bad_alloc.
     bool refresh();
     std::string_view text() const { return text_; }
 
