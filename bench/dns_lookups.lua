@@ -1,8 +1,8 @@
 -- dns_lookups.lua: what does a name look-up cost beyond the two datagrams that it takes?
 --
--- Usage: coir bench/dns_lookups.lua [look-ups [at a time]]; 10,000 and 100 unless told. A server (nsd)
--- is started on a free port of this machine; every name is another one. The yardstick: as many fibers
--- send a query that is ready made from a socket of their own and wait for the answer.
+-- Usage: coir bench/dns_lookups.lua [look-ups [at a time]]; 10,000 and 100 unless told. A server
+-- (nsd) is started on a free port of this machine; every name is another one. The yardstick: as
+-- many fibers send a query that is ready made from a socket of their own and wait for the answer.
 local here = arg[0]:gsub('[^/]*$', '')
 package.path = ('%s?.lua;%s../test/dns/?.lua;%s../test/peers/?.lua;%s../test/lua/?.lua;%s')
   :format(here, here, here, here, package.path)

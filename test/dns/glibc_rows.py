@@ -2,8 +2,9 @@
 
     host TAB port TAB family TAB type TAB protocol TAB flags
 
-`-` is a missing host or port; the rest are numbers. An answer is one line: `error`, or rows separated
-by `;`, each `family type protocol host port` and, for the first with AI_CANONNAME, the canonical name.
+`-` is a missing host or port; the rest are numbers. An answer is one line: `error`, or rows
+separated by `;`, each `family type protocol host port` and, for the first with AI_CANONNAME, the
+canonical name.
 """
 import socket
 import sys

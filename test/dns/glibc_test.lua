@@ -1,7 +1,7 @@
 -- glibc_test.lua: are the rows of getaddrinfo those of the C library, and in its order?
 --
--- Hundreds of cases, hosts times hints. In name spaces of their own (unshare) both look at the same hosts
--- file and ask the same server; where that is not permitted, only numeric hosts are compared.
+-- Hundreds of cases, hosts times hints. In name spaces of their own (unshare) both look at the same
+-- hosts file and ask the same server; where that is not permitted, only numeric hosts are compared.
 local here = arg[0]:match('^.*/') or './'
 package.path = here .. '?.lua;' .. package.path
 local nameserver = require 'nameserver'
@@ -12,17 +12,19 @@ local test = require 'test'
 
 local internal = socket.internal
 
--- -- One case -----------------------------------------------------------------------------------------
+-- -- One case -------------------------------------------------------------------------------------
 
 local numeric_hosts = {
   '-', '127.0.0.1', '127.1', '0x7f.1', '10.0.0.300', '::1', '0:0:0:0:0:0:0:1', '::', '0.0.0.0',
-  '::ffff:192.0.2.1', '2001:db8::7', 'fe80::1%lo', 'fe80::1%1', '192.0.2.7', '255.255.255.255', '1', '::1::',
+  '::ffff:192.0.2.1', '2001:db8::7', 'fe80::1%lo', 'fe80::1%1', '192.0.2.7',
+  '255.255.255.255', '1', '::1::',
 }
 
 local names = {
-  'localhost', 'LOCALHOST', 'hosts4', 'hosts6', 'hosts46', 'second-name', 'www.test', 'www', 'www.test.',
-  'only4.test', 'only6.test', 'only6', 'alias.test', 'alias', 'dangling.test', 'forty.test', 'mixed.test',
-  'none.test', 'none', 'none.', 'x.broken.test', 'a..b', 'host.sub', 'unreachable.test', 'local.test',
+  'localhost', 'LOCALHOST', 'hosts4', 'hosts6', 'hosts46', 'second-name', 'www.test', 'www',
+  'www.test.', 'only4.test', 'only6.test', 'only6', 'alias.test', 'alias', 'dangling.test',
+  'forty.test', 'mixed.test', 'none.test', 'none', 'none.', 'x.broken.test', 'a..b', 'host.sub',
+  'unreachable.test', 'local.test',
 }
 
 local zone = [[
@@ -109,7 +111,7 @@ local function describe(case)
     h.protocol, table.concat(h.flags, ' '))
 end
 
--- -- All cases ----------------------------------------------------------------------------------------
+-- -- All cases ------------------------------------------------------------------------------------
 
 local function all_cases(hosts)
   local cases = {}
@@ -128,10 +130,12 @@ local function their_rows(cases)
   local file = assert(io.open(path, 'w'))
   for _, case in ipairs(cases) do
     local h = case.hint
-    file:write(table.concat({ case.host, case.port, h.family, h.type, h.protocol, h.sum }, '\t'), '\n')
+    local fields = { case.host, case.port, h.family, h.type, h.protocol, h.sum }
+    file:write(table.concat(fields, '\t'), '\n')
   end
   file:close()
-  local pipe <close> = assert(io.popen(('timeout 100 python3 %sglibc_rows.py <%s'):format(here, path)))
+  local command = ('timeout 100 python3 %sglibc_rows.py <%s'):format(here, path)
+  local pipe <close> = assert(io.popen(command))
   local lines = {}
   for line in pipe:lines() do lines[#lines + 1] = line end
   os.remove(path)
@@ -146,7 +150,8 @@ local function compare(hosts)
   for i, case in ipairs(cases) do
     local ours = our_rows(case)
     if ours ~= theirs[i] then
-      different[#different + 1] = ('%s\n    glibc %s\n    coir  %s'):format(describe(case), theirs[i], ours)
+      different[#different + 1] = ('%s\n    glibc %s\n    coir  %s')
+        :format(describe(case), theirs[i], ours)
     end
   end
   if #different > 0 then
@@ -155,7 +160,7 @@ local function compare(hosts)
   test.ok(#cases > 200)
 end
 
--- -- In name spaces of our own ------------------------------------------------------------------------
+-- -- In name spaces of our own --------------------------------------------------------------------
 
 local function write(path, text)
   local file <close> = assert(io.open(path, 'w'))
@@ -164,8 +169,11 @@ end
 
 --- Makes this process and its children see other files in /etc.
 local function use_files(folder)
-  local files = { hosts = hosts_file, ['resolv.conf'] = 'nameserver 127.0.0.1\nsearch sub.test test\n',
-    ['nsswitch.conf'] = 'hosts: files dns\nservices: files\nprotocols: files\n' }
+  local files = {
+    hosts = hosts_file,
+    ['resolv.conf'] = 'nameserver 127.0.0.1\nsearch sub.test test\n',
+    ['nsswitch.conf'] = 'hosts: files dns\nservices: files\nprotocols: files\n',
+  }
   for name, text in pairs(files) do
     write(folder .. '/' .. name, text)
     assert(os.execute(('mount --bind %s/%s /etc/%s'):format(folder, name, name)))
@@ -190,11 +198,12 @@ local function inside()
 end
 
 -- Both families have an address that is not the loopback's.
-local set_up = 'ip link set lo up && ip addr add 192.0.2.2/24 dev lo && ip addr add 2001:db8::2/64 dev lo nodad'
+local set_up = 'ip link set lo up && ip addr add 192.0.2.2/24 dev lo && '
+  .. 'ip addr add 2001:db8::2/64 dev lo nodad'
 
 local function run_inside(unshare)
-  local command = ("%s sh -c '%s && exec timeout 150 %s %s inside'"):format(unshare, set_up, peer.program, arg[0])
-  return os.execute(command)
+  return os.execute(("%s sh -c '%s && exec timeout 150 %s %s inside'")
+    :format(unshare, set_up, peer.program, arg[0]))
 end
 
 if arg[1] == 'inside' then

@@ -25,7 +25,8 @@ end
 --- The start of authority, which says for how long a refusal may be kept.
 function message.soa(name, minimum)
   local names = message.name('ns.' .. name) .. message.name('admin.' .. name)
-  return message.record(name, 'SOA', 300, names .. string.pack('>I4I4I4I4I4', 1, 3600, 600, 86400, minimum))
+  local numbers = string.pack('>I4I4I4I4I4', 1, 3600, 600, 86400, minimum)
+  return message.record(name, 'SOA', 300, names .. numbers)
 end
 
 --- What a query asks: {id =, name =, type =, question =}, where `question` are the bytes.

@@ -1,6 +1,7 @@
 --- nameserver.lua: a DNS server (nsd) on a free port of this machine, with a zone of the test's.
 local here = arg[0]:match('^.*/') or './'
-package.path = here .. '?.lua;' .. here .. '../peers/?.lua;' .. here .. '../lua/?.lua;' .. package.path
+package.path = ('%s?.lua;%s../peers/?.lua;%s../lua/?.lua;%s')
+  :format(here, here, here, package.path)
 
 local dns = require 'coir.dns'
 local fiber = require 'fiber'

@@ -1,4 +1,4 @@
--- program_test.lua: what look-ups mean for the program as a whole: when it ends, and what it reports.
+-- program_test.lua: what look-ups mean for the program as a whole: its end, and what it reports.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local responder = require 'responder'
 local child = require 'child'

@@ -1,8 +1,8 @@
 --- responder.lua: a DNS server that does what the test wants, good or bad.
 ---
---- It runs in fibers of the test itself, on one port for UDP and TCP. `handler(query, reply)` is called
---- for each datagram; reply(data) sends one back. `stream(query, connection)` is called for each query
---- over TCP.
+--- It runs in fibers of the test itself, on one port for UDP and TCP. `handler(query, reply)` is
+--- called for each datagram; reply(data) sends one back. `stream(query, connection)` is called for
+--- each query over TCP.
 local here = arg[0]:match('^.*/') or './'
 package.path = here .. '?.lua;' .. here .. '../lua/?.lua;' .. package.path
 
@@ -58,7 +58,8 @@ end
 
 --- Starts one; the resolver of this program asks it, and nobody else, from now on.
 function responder.start(handler, stream)
-  local self = setmetatable({ handler = handler, stream = stream, asked = {}, total = 0 }, responder)
+  local self = { handler = handler, stream = stream, asked = {}, total = 0 }
+  setmetatable(self, responder)
   local port
   self.datagrams, self.listener, port = open_both()
   self.address = '127.0.0.1:' .. port

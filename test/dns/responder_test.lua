@@ -50,7 +50,7 @@ local function descriptors()
   return n
 end
 
--- -- One question for all -----------------------------------------------------------------------------
+-- -- One question for all -------------------------------------------------------------------------
 
 case('equal questions at the same time are asked once', good, function(server)
   local fibers = {}
@@ -93,7 +93,9 @@ case('an answer is asked for again when its time is over', responder.addresses(1
 case('a refusal is kept as its zone says', function(query, reply)
   reply(message.answer(query, { code = 'NXDOMAIN', authority = { message.soa('test', 60) } }))
 end, function(server)
-  for _ = 1, 3 do test.match(test.fails('EIO', hosts('none.test')), 'none.test:80: no such name') end
+  for _ = 1, 3 do
+    test.match(test.fails('EIO', hosts('none.test')), 'none.test:80: no such name')
+  end
   test.equal(server.asked['none.test A'], 1)
 end)
 
@@ -126,7 +128,7 @@ case('what was asked before a flush is not kept after it', nil, function(server)
   test.equal(hosts('old.test'), { '192.0.2.8' })
 end)
 
--- -- Silence ------------------------------------------------------------------------------------------
+-- -- Silence --------------------------------------------------------------------------------------
 
 case('a caller leaves at its deadline, and nothing stays open', nil, function()
   hosts('warm.test', 0)
@@ -183,7 +185,9 @@ end)
 
 case('hundreds of unanswered look-ups end at their deadline', nil, function()
   local fibers = {}
-  for i = 1, 500 do fibers[i] = fiber.spawn(hosts, ('n%d.test'):format(i), 0.2, { type = 'SOCK_STREAM' }) end
+  for i = 1, 500 do
+    fibers[i] = fiber.spawn(hosts, ('n%d.test'):format(i), 0.2, { type = 'SOCK_STREAM' })
+  end
   for _, f in ipairs(fibers) do
     local _, list, _, code = f:join()
     test.equal({ list, code }, { nil, errno.ETIMEDOUT })
@@ -214,10 +218,11 @@ end, function()
   test.equal(hosts('half.test', 20, { type = 'SOCK_STREAM' }), { '192.0.2.7' })
 end)
 
--- -- Wrong answers ------------------------------------------------------------------------------------
+-- -- Wrong answers --------------------------------------------------------------------------------
 
 case('answers with a wrong number or question are passed over', function(query, reply)
-  reply(message.answer(query, { id = query.id ~ 1, answers = { message.a(query.name, 60, '198.51.100.1') } }))
+  reply(message.answer(query, { id = query.id ~ 1,
+    answers = { message.a(query.name, 60, '198.51.100.1') } }))
   reply(message.answer(query, { question = message.name('other.test') .. '\0\1\0\1',
     answers = { message.a('other.test', 60, '198.51.100.2') } }))
   good(query, reply)
@@ -251,7 +256,8 @@ end, function()
 end)
 
 case('a name that points at itself is an error', function(query, reply)
-  local circle = '\xc0\x0c' .. string.pack('>I2I2I4s2', 5, 1, 60, '\xc0' .. string.char(12 + #query.question + 12))
+  local target = '\xc0' .. string.char(12 + #query.question + 12)
+  local circle = '\xc0\x0c' .. string.pack('>I2I2I4s2', 5, 1, 60, target)
   reply(message.answer(query, { answers = { circle } }))
 end, function()
   test.fails('EIO', hosts('circle.test'))
@@ -269,7 +275,8 @@ case('random answers never break anything', nil, function(server)
   math.randomseed(42)
   server.handler = function(query, reply)
     local whole = message.answer(query, { answers = {
-      message.record(query.name, 'CNAME', 60, message.name('x.test')), message.a('x.test', 60, '192.0.2.7'),
+      message.record(query.name, 'CNAME', 60, message.name('x.test')),
+      message.a('x.test', 60, '192.0.2.7'),
       message.record('x.test', 'TXT', 60, '\5hello') } })
     local bytes = { whole:byte(1, -1) }
     for _ = 1, math.random(1, 8) do
@@ -283,7 +290,7 @@ case('random answers never break anything', nil, function(server)
   end
 end)
 
--- -- Over TCP -----------------------------------------------------------------------------------------
+-- -- Over TCP -------------------------------------------------------------------------------------
 
 local function truncated(query, reply) reply(message.answer(query, { truncated = true })) end
 
@@ -323,7 +330,7 @@ case('a connection that stays silent ends at the deadline', truncated, function(
   test.equal(over:get(), '') -- our side was closed
 end)
 
--- -- Nothing is sent for what cannot be valid ---------------------------------------------------------
+-- -- Nothing is sent for what cannot be valid -----------------------------------------------------
 
 case('nothing is sent for what cannot be valid', good, function(server)
   local label = ('x'):rep(63)
@@ -340,19 +347,20 @@ case('nothing is sent for what cannot be valid', good, function(server)
   for _, entry in ipairs(bad) do
     test.match(test.fails('EIO', hosts(entry[1])), 'cannot resolve .*' .. entry[2])
   end
-  for _, port in ipairs { 65536, -1, '80x', '65536', '-1', '+80', ' 80', '80 ', '1e3', 2 ^ 53, 80.5, 'a\0b' } do
+  for _, port in ipairs { 65536, -1, '80x', '65536', '-1', '+80', ' 80', '80 ', '1e3', 2 ^ 53, 80.5,
+    'a\0b' } do
     local problem = test.fails('EIO', socket.getaddrinfo('good.test', port, 5))
     test.match(problem, 'good.test:')
   end
-  for _, entry in ipairs { { 'a..b', 'empty label' }, { ('x'):rep(64), '63 bytes' }, { 'a\0b', 'zero byte' },
-    { '', 'empty label' }, { 'a b', 'character' } } do
+  for _, entry in ipairs { { 'a..b', 'empty label' }, { ('x'):rep(64), '63 bytes' },
+    { 'a\0b', 'zero byte' },    { '', 'empty label' }, { 'a b', 'character' } } do
     test.match(test.fails('EIO', dns.query(entry[1], 'A', 5)), entry[2])
   end
   test.equal(server.total, 0)
   test.equal(hosts(table.concat({ label, label, label, ('x'):rep(61) }, '.')), { '192.0.2.7' })
 end)
 
--- -- Searching ----------------------------------------------------------------------------------------
+-- -- Searching ------------------------------------------------------------------------------------
 
 local function refuse_all(query, reply)
   reply(message.answer(query, { code = 'NXDOMAIN', authority = { message.soa('test', 0) } }))

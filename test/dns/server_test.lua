@@ -9,7 +9,7 @@ local test = require 'test'
 
 local names = 3000
 
--- -- The zone -----------------------------------------------------------------------------------------
+-- -- The zone -------------------------------------------------------------------------------------
 
 local zone = { [[
 www       IN A 192.0.2.1
@@ -45,7 +45,7 @@ for i = 1, 40 do zone[#zone + 1] = ('forty IN A 192.0.2.%d\n'):format(100 + i) e
 for i = 1, 200 do zone[#zone + 1] = ('many IN AAAA 2001:db8::%x\n'):format(i) end
 for i = 1, 30 do zone[#zone + 1] = ('long IN TXT "%03d%s"\n'):format(i, ('x'):rep(200)) end
 
--- -- Cases --------------------------------------------------------------------------------------------
+-- -- Cases ----------------------------------------------------------------------------------------
 
 local stream = { type = 'SOCK_STREAM' }
 
@@ -59,7 +59,9 @@ local function hosts(name, hints)
   return list, rows[1].canonname
 end
 
-local function flags(family, ...) return { type = 'SOCK_STREAM', family = family, flags = { ... } } end
+local function flags(family, ...)
+  return { type = 'SOCK_STREAM', family = family, flags = { ... } }
+end
 
 local function write(path, text)
   local file <close> = assert(io.open(path .. '.new', 'w'))
@@ -161,7 +163,8 @@ local function tests(server)
     test.equal(records('_http._tcp.test', 'SRV'),
       { { name = '_http._tcp.test', priority = 1, weight = 2, port = 8080, target = 'www.test' } })
     test.equal(sorted(records('text.test', 'TXT'), 'text'), {
-      { name = 'text.test', text = 'one two\0\255' }, { name = 'text.test', text = 'v=spf1 -all' } })
+      { name = 'text.test', text = 'one two\0\255' },
+      { name = 'text.test', text = 'v=spf1 -all' } })
     test.equal(records('test', 'SOA'), { { name = 'test', mname = 'ns.test', rname = 'admin.test',
       serial = 1, refresh = 3600, retry = 600, expire = 86400, minimum = 5 } })
     test.equal(sorted(records('caa.test', 'CAA'), 'tag'), {
@@ -169,7 +172,8 @@ local function tests(server)
       { name = 'caa.test', flags = 0, tag = 'issue', value = 'ca.example' } })
     test.equal(records('1.2.0.192.in-addr.arpa.test', 'PTR'),
       { { name = '1.2.0.192.in-addr.arpa.test', target = 'www.test' } })
-    test.equal(records('0/25.test', 'PTR'), { { name = '0/25.test', target = 'with-a-slash.test' } })
+    test.equal(records('0/25.test', 'PTR'),
+      { { name = '0/25.test', target = 'with-a-slash.test' } })
     test.equal(dns.query('www.test', 'mx', 10), {})
     test.match(test.fails('EIO', dns.query('none.test', 'A', 10)), 'none.test: no such name')
     test.raises("unknown record type 'ANY'", dns.query, 'www.test', 'ANY')
@@ -225,7 +229,8 @@ local function tests(server)
     test.equal(ports('mine'), { 'tcp 7777', 'udp 7778' })
     test.equal(ports('alias'), { 'tcp 7777' })
     test.equal(ports('mine', { type = 'SOCK_DGRAM' }), { 'udp 7778' })
-    test.match(test.fails('EIO', ports('alias', { type = 'SOCK_DGRAM' })), '127.0.0.1:alias: unknown service')
+    local problem = test.fails('EIO', ports('alias', { type = 'SOCK_DGRAM' }))
+    test.match(problem, '127.0.0.1:alias: unknown service')
     test.fails('EIO', ports('bad'))
     test.fails('EIO', ports('http'))
     test.match(test.fails('EIO', ports('mine', { flags = 'AI_NUMERICSERV' })), 'not a number')
@@ -242,7 +247,8 @@ local function tests(server)
   end)
 
   test.case('without servers of ours those of resolv.conf hold', function()
-    write(server.folder .. '/resolv.conf', 'nameserver 127.0.0.1\nnameserver ::1\nnameserver nonsense\n')
+    write(server.folder .. '/resolv.conf',
+      'nameserver 127.0.0.1\nnameserver ::1\nnameserver nonsense\n')
     test.equal(dns.servers(), { server.address })
     test.ok(dns.servers {})
     test.equal(dns.servers(), { '127.0.0.1:53', '[::1]:53' })
