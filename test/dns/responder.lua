@@ -11,6 +11,7 @@ local fiber = require 'fiber'
 local loopback = require 'loopback'
 local message = require 'message'
 local socket = require 'socket'
+local test = require 'test'
 
 local responder = {}
 responder.__index = responder
@@ -80,6 +81,44 @@ end
 function responder:stop()
   self.datagrams:close()
   self.listener:close()
+end
+
+-- -- Cases ----------------------------------------------------------------------------------------
+
+local conf_path = os.tmpname()
+
+--- A resolv.conf with these lines, and no hosts file, from now on.
+function responder.configure(text)
+  local file <close> = assert(io.open(conf_path, 'w'))
+  file:write(text)
+  dns.files { resolv_conf = conf_path, hosts = '/dev/null' }
+end
+
+--- The end of a test file.
+function responder.finish()
+  os.remove(conf_path)
+  test.finish()
+end
+
+--- A case with a responder: `body(server)`. A server that is silent is given up after a second.
+function responder.case(sentence, handler, body, stream)
+  test.case(sentence, function()
+    responder.configure('options timeout:1 attempts:1\n')
+    local server = responder.start(handler, stream)
+    local ok, problem = pcall(body, server)
+    server:stop()
+    if not ok then error(problem, 0) end
+  end)
+end
+
+--- The addresses of a name, or the failure.
+function responder.hosts(name, timeout, hints)
+  local rows, problem, code = socket.getaddrinfo(name, 80, timeout or 10,
+    hints or { family = 'AF_INET', type = 'SOCK_STREAM' })
+  if not rows then return nil, problem, code end
+  local list = {}
+  for i, row in ipairs(rows) do list[i] = row.host end
+  return list
 end
 
 return responder
