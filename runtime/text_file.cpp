@@ -15,7 +15,7 @@ constexpr std::size_t size_limit = 64 << 20;
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 void read_all(int fd, std::string& text) {
-    char block[16384];
+    char block[4096];
     while (text.size() < size_limit) {
         ssize_t n = ::read(fd, block, sizeof block);
         if (n <= 0) return;

@@ -136,4 +136,4 @@ test.case('many look-ups leave neither memory nor descriptors behind', function(
   server:stop()
 end)
 
-test.finish()
+responder.finish()
