@@ -12,14 +12,13 @@ constexpr unsigned read_mask = static_cast<unsigned>(Direction::read);
 constexpr unsigned write_mask = static_cast<unsigned>(Direction::write);
 constexpr int datagram_size = 1232;  // what passes through any network (DNS flag day 2020)
 
-// "127.0.0.1:53,[::1]:53". An address with a scope has it at its end, which old versions do not
-// know.
-std::string server_list(const std::vector<Address>& servers) {
+// "127.0.0.1:53,[::1]:53,[fe80::1]:53%eth0". Those with a scope are left out unless `scoped`.
+std::string server_list(const std::vector<Address>& servers, bool scoped) {
     std::string list;
     for (const Address& server : servers) {
         std::string text(server.text().view());
         if (std::size_t percent = text.find('%'); percent != std::string::npos) {
-            if (ARES_VERSION < 0x011400) continue;
+            if (!scoped) continue;
             std::size_t bracket = text.find(']');
             std::string scope = text.substr(percent, bracket - percent);
             text.erase(percent, scope.size());
@@ -55,7 +54,10 @@ Error DnsChannel::open(const ResolvConf& conf) {
     if (::ares_init_options(&channel_, &options, mask) != ARES_SUCCESS) {
         return std::errc::not_enough_memory;
     }
-    int status = ::ares_set_servers_ports_csv(channel_, server_list(conf.servers).c_str());
+    int status = ::ares_set_servers_ports_csv(channel_, server_list(conf.servers, true).c_str());
+    if (status == ARES_EBADSTR) {  // an old version, which knows no scopes
+        status = ::ares_set_servers_ports_csv(channel_, server_list(conf.servers, false).c_str());
+    }
     return status == ARES_ENOMEM ? std::errc::not_enough_memory : Error();
 }
 

@@ -14,7 +14,7 @@ dns.files { hosts = '/dev/null' }
 ]]
 
 --- Runs a script; it must end long before c-ares would give up by itself.
-local function run(text) return test.takes(0, 4, child.run, silent .. text) end
+local function run(text) return test.takes(0, 12, child.run, silent .. text) end
 
 test.case('a look-up that was given up does not keep the program', function()
   local result = run [[print(socket.getaddrinfo('a.test', 80, 0.01))]]
@@ -62,7 +62,7 @@ test.case('SIGTERM ends a program that looks something up', function()
     socket.getaddrinfo('a.test', 80)]])
   process:expect('ready')
   process:signal('TERM')
-  local _, how, code = test.takes(0, 4, process.wait, process)
+  local _, how, code = test.takes(0, 12, process.wait, process)
   test.equal({ how, code }, { 'signal', 15 })
 end)
 
@@ -72,7 +72,7 @@ test.case('SIGINT raises in the main fiber', function()
     print(pcall(socket.getaddrinfo, 'a.test', 80))]])
   process:expect('ready')
   process:signal('INT')
-  local rest, how, code = test.takes(0, 4, process.wait, process)
+  local rest, how, code = test.takes(0, 12, process.wait, process)
   test.match(rest, 'false.*interrupted!')
   test.equal({ how, code }, { 'exit', 0 })
 end)

@@ -258,6 +258,8 @@ local function tests(server)
       '[::1]:', '[127.0.0.1]:53', '[::1]x', ':53', '1.2.3.4:5:6', 'a\0b', 42 } do
       test.match(test.fails('EINVAL', dns.servers { bad }), 'not the address of a server: ')
     end
+    test.ok(dns.servers { 'fe80::1%lo', '127.0.0.1:5353' })
+    test.equal(dns.servers(), { '[fe80::1%lo]:53', '127.0.0.1:5353' })
     test.raises('table expected', dns.servers, '127.0.0.1')
     test.raises("'hosts' must be a string", dns.files, { hosts = 1 })
   end)
