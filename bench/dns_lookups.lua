@@ -6,7 +6,6 @@
 local here = arg[0]:gsub('[^/]*$', '')
 package.path = ('%s?.lua;%s../test/dns/?.lua;%s../test/peers/?.lua;%s../test/lua/?.lua;%s')
   :format(here, here, here, here, package.path)
-local measure = require 'measure'
 local dns = require 'coir.dns'
 local fiber = require 'fiber'
 local message = require 'message'
@@ -18,6 +17,19 @@ local count = math.tointeger(tonumber(arg[1])) or 10000
 local at_a_time = math.tointeger(tonumber(arg[2])) or 100
 local turns = 5
 local hints = { family = 'AF_INET', type = 'SOCK_STREAM' }
+
+--- CPU time, in microseconds, of one of `count` things that `work` does.
+local function cost(work)
+  collectgarbage()
+  local began = os.clock()
+  work()
+  return (os.clock() - began) * 1e6 / count
+end
+
+local function median(values)
+  table.sort(values)
+  return values[(#values + 1) // 2]
+end
 
 --- Calls work(i) for i from 1 to `count`, in as many fibers as are to work at a time.
 local function in_fibers(work)
@@ -57,16 +69,16 @@ for i = 1, count do zone[i] = ('n%d IN A 192.0.2.1\n'):format(i) end
 nameserver.with(table.concat(zone), function(server)
   local ours, theirs, ratios, rates = {}, {}, {}, {}
   for turn = 1, turns do
-    theirs[turn] = measure.cpu_ns(count, function() exchange(server.port) end)
+    theirs[turn] = cost(function() exchange(server.port) end)
     local began = fiber.clock()
-    ours[turn] = measure.cpu_ns(count, look_up)
+    ours[turn] = cost(look_up)
     rates[turn] = count / (fiber.clock() - began)
     ratios[turn] = theirs[turn] / ours[turn]
   end
-  print(('%d look-ups, %d at a time, datagrams alone = 1.00: %s'):format(count, at_a_time,
-    measure.spread(ratios, '%.2f')))
-  print(('  note: CPU time of a look-up %s us, of two datagrams %s us; %s look-ups/s'):format(
-    measure.quantile(ours, 0.5) // 10 / 100, measure.quantile(theirs, 0.5) // 10 / 100,
-    measure.quantile(rates, 0.5) // 1))
+  local ratio = median(ratios) -- sorts them
+  print(('%d look-ups, %d at a time, datagrams alone = 1.00: %.2f (%.2f to %.2f)'):format(count,
+    at_a_time, ratio, ratios[1], ratios[turns]))
+  print(('  note: CPU time of a look-up %.1f us, of two datagrams %.1f us; %.0f look-ups/s'):format(
+    median(ours), median(theirs), median(rates)))
 end)
 os.exit(0)
