@@ -45,6 +45,7 @@ void open_home(lua_State* L, Scheduler& scheduler) {
     auto* home = static_cast<Home*>(lua_newuserdatauv(L, sizeof(Home), 0));
     lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
     home->scheduler = &scheduler;
+    home->resolver = nullptr;
     // New threads inherit a copy of the main thread's extra space.
     *static_cast<Home**>(lua_getextraspace(L)) = home;
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
@@ -151,6 +152,12 @@ int push_failure(lua_State* L, Error error, const char* format, ...) {
     lua_pushliteral(L, ": ");
     push_error_text(L, error);
     lua_concat(L, 3);
+    return finish_failure(L, error);
+}
+
+int push_failure_text(lua_State* L, Error error, std::string_view message) {
+    lua_pushnil(L);
+    push_view(L, message);
     return finish_failure(L, error);
 }
 

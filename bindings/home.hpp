@@ -13,6 +13,8 @@
 
 namespace coir {
 
+class Resolver;
+
 // What one Lua state knows of the scheduler it runs on. Lives as long as the state.
 struct Home {
     Scheduler* scheduler;
@@ -24,6 +26,7 @@ struct Home {
     Deadline top_since;   // fiber.top_enable(), and the last fiber.top()
     Deadline top_before;
     const void* socket_metatable;  // its address is also its registry key
+    Resolver* resolver;  // resolver_of(); nullptr before its first use
 };
 
 inline Home& home_of(lua_State* L) { return **static_cast<Home**>(lua_getextraspace(L)); }
@@ -79,7 +82,9 @@ bool is_cancelled(lua_State* L, int index);
 // message is "<formatted>: <strerror>"; formats are those of lua_pushfstring.
 int push_failure(lua_State* L, Error error);
 int push_failure(lua_State* L, Error error, const char* format, ...);
-// The same with `false` first.
+// The same with a message of the caller's.
+int push_failure_text(lua_State* L, Error error, std::string_view message);
+// The first with `false` instead of nil.
 int push_refusal(lua_State* L, Error error);
 
 // errno() of the running fiber is C's errno, and what coir set last where newer versions of Lua's io
@@ -91,6 +96,7 @@ void push_error_text(lua_State* L, Error error);
 
 // -- Modules ---------------------------------------------------------------------------------------------
 
+int open_dns(lua_State* L);
 int open_errno(lua_State* L);
 int open_fiber(lua_State* L);
 int open_socket_core(lua_State* L);

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "bindings/lua_fiber.hpp"
+#include "bindings/lua_resolver.hpp"
 #include "bindings/socket_names.hpp"
 
 namespace coir {
@@ -348,6 +349,7 @@ int open_socket_core(lua_State* L) {
     static const luaL_Reg functions[] = {{"socketpair", module_socketpair},
                                          {"from_fd", module_from_fd},
                                          {"iowait", module_iowait},
+                                         {"getaddrinfo", socket_getaddrinfo},
                                          {"errno", module_errno},
                                          {"error", module_error},
                                          {nullptr, nullptr}};

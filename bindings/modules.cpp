@@ -42,6 +42,8 @@ void preload_modules(lua_State* L, bool short_names) {
         lua_pushcclosure(L, load_alias, 1);
         lua_setfield(L, -2, name + std::strlen("coir."));
     }
+    lua_pushcfunction(L, open_dns);
+    lua_setfield(L, -2, "coir.dns");
     std::size_t place = 0;
     for (const EmbeddedModule& module : embedded_modules()) {
         lua_pushinteger(L, static_cast<lua_Integer>(place++));

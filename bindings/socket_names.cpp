@@ -164,16 +164,16 @@ Result<int> to_level(lua_State* L, int index) {
     return look_up(L, index, levels, std::errc::wrong_protocol_type);
 }
 
-Result<int> to_flags(lua_State* L, int index) {
+static Result<int> join_flags(lua_State* L, int index, std::span<const Name> names) {
     if (lua_isnoneornil(L, index)) return 0;
     if (lua_type(L, index) != LUA_TTABLE) {
-        const Name* flag = find(message_flags, text_at(L, index));
+        const Name* flag = find(names, text_at(L, index));
         if (flag == nullptr) return std::errc::invalid_argument;
         return flag->number;
     }
     int flags = 0;
     for (lua_Integer i = 1; lua_rawgeti(L, index, i) != LUA_TNIL; ++i) {
-        const Name* flag = find(message_flags, text_at(L, -1));
+        const Name* flag = find(names, text_at(L, -1));
         lua_pop(L, 1);
         if (flag == nullptr) return std::errc::invalid_argument;
         flags |= flag->number;
@@ -181,6 +181,9 @@ Result<int> to_flags(lua_State* L, int index) {
     lua_pop(L, 1);
     return flags;
 }
+
+Result<int> to_flags(lua_State* L, int index) { return join_flags(L, index, message_flags); }
+Result<int> to_look_up_flags(lua_State* L, int index) { return join_flags(L, index, look_up_flags); }
 
 void push_domain(lua_State* L, int domain) { push_name(L, domains, domain, "AF_"); }
 void push_type(lua_State* L, int type) { push_name(L, types, type, ""); }

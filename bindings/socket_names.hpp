@@ -16,6 +16,9 @@ Result<int> to_level(lua_State* L, int index);     // SOL_*, IPPROTO_*; EPROTOTY
 // One name (MSG_*) or a table of names; nothing is 0. EINVAL.
 Result<int> to_flags(lua_State* L, int index);
 
+// The same for the flags of a name look-up (AI_*).
+Result<int> to_look_up_flags(lua_State* L, int index);
+
 void push_domain(lua_State* L, int domain);      // "AF_INET", or the number
 void push_type(lua_State* L, int type);          // "SOCK_STREAM", or the number
 void push_protocol(lua_State* L, int protocol);  // "tcp", or the number; 0 stays 0

@@ -97,14 +97,15 @@ Result<Address> Address::unix_path(std::string_view path) {
 Address Address::any(int family, std::uint16_t port) {
     Address address;
     address.storage_.ss_family = static_cast<sa_family_t>(family);
-    if (family == AF_INET) {
-        reinterpret_cast<sockaddr_in&>(address.storage_).sin_port = htons(port);
-        address.size_ = sizeof(sockaddr_in);
-    } else if (family == AF_INET6) {
-        reinterpret_cast<sockaddr_in6&>(address.storage_).sin6_port = htons(port);
-        address.size_ = sizeof(sockaddr_in6);
-    }
+    if (family == AF_INET) address.size_ = sizeof(sockaddr_in);
+    if (family == AF_INET6) address.size_ = sizeof(sockaddr_in6);
+    address.set_port(port);
     return address;
+}
+
+void Address::set_port(std::uint16_t port) {
+    if (family() == AF_INET) reinterpret_cast<sockaddr_in&>(storage_).sin_port = htons(port);
+    if (family() == AF_INET6) reinterpret_cast<sockaddr_in6&>(storage_).sin6_port = htons(port);
 }
 
 std::uint16_t Address::port() const {

@@ -2,6 +2,7 @@
 ---
 --- Each is a function that prepares what is needed and returns the call itself. The call can be made
 --- without waiting for anybody wherever that is possible.
+local dns = require 'coir.dns'
 local errno = require 'coir.errno'
 local fiber = require 'coir.fiber'
 local socket = require 'coir.socket'
@@ -165,6 +166,7 @@ local calls = {
   ['socket'] = plain(function() return socket('AF_INET', 'SOCK_STREAM', 'tcp') end),
   ['socket.socketpair'] = plain(function() return socket.socketpair('AF_UNIX', 'SOCK_STREAM') end),
   ['socket.from_fd'] = plain(function() return socket.from_fd(-1) end),
+  ['socket.getaddrinfo'] = plain(function() return socket.getaddrinfo('127.0.0.1', 80) end),
   ['socket.iowait'] = plain(function() return socket.iowait(1, 'w', 0) end),
   ['socket.errno'] = plain(socket.errno),
   ['socket.error'] = plain(socket.error),
@@ -210,6 +212,11 @@ local calls = {
   ['s:getsockopt'] = with_socket('getsockopt', 'socket', 'SO_SNDBUF'),
   ['s:linger'] = with_socket('linger'),
 
+  ['dns.query'] = plain(function() return dns.query('no..name', 'A') end),
+  ['dns.servers'] = plain(function() return dns.servers() end),
+  ['dns.flush'] = plain(dns.flush),
+  ['dns.files'] = plain(function() return dns.files() end),
+
   ['errno'] = plain(function() return errno() end),
   ['errno.strerror'] = plain(function() return errno.strerror() end),
   ['tarantool.install'] = plain(tarantool.install),
@@ -223,7 +230,7 @@ for _, name in ipairs { 'SHUT_RD', 'SHUT_WR', 'SHUT_RDWR', 'internal' } do
   calls['socket.' .. name] = plain(function() return assert(socket[name]) end)
 end
 
-for _, name in ipairs { 'errno', 'fiber', 'socket' } do
+for _, name in ipairs { 'dns', 'errno', 'fiber', 'socket' } do
   calls['coir.' .. name] = plain(function() return assert(require('coir')[name]) end)
 end
 

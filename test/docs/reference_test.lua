@@ -3,6 +3,7 @@
 local here = arg[0]:match('^.*/') or './'
 package.path = here .. '?.lua;' .. here .. '../lua/?.lua;' .. package.path
 local calls = require 'calls'
+local dns = require 'coir.dns'
 local errno = require 'coir.errno'
 local fiber = require 'coir.fiber'
 local reference = require 'reference'
@@ -48,6 +49,7 @@ add_all('group:', methods_of(fiber.wait_group()))
 add_all('socket.', socket)
 add_all('s:', methods_of(some_socket))
 add_all('rbuf:', methods_of(some_socket.rbuf))
+add_all('dns.', dns)
 add_all('coir.', require 'coir')
 add_all('tarantool.', tarantool)
 for name, value in pairs(getmetatable(errno).__index) do
