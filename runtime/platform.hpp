@@ -4,7 +4,10 @@
 // (macOS and the BSDs) sets the flags afterwards. Each returns what the system call returns.
 #pragma once
 
+#include <poll.h>
 #include <sys/socket.h>
+
+#include <span>
 
 namespace coir {
 
@@ -14,6 +17,10 @@ int accept_socket(int listener, sockaddr* address, socklen_t* size);
 
 // Makes a descriptor of somebody else's non-blocking and close-on-exec.
 int adopt_descriptor(int fd);
+
+// A new descriptor that is readable for as long as one of `entries` is ready for its `events` (POLLIN,
+// POLLOUT) or broken. Negative numbers are passed over. -1 with errno when there is none to be had.
+int open_group(std::span<const pollfd> entries);
 
 // How many bytes were written to a TCP socket that the peer has not acknowledged; 0 where nobody tells.
 int unacknowledged(int fd);

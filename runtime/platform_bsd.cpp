@@ -1,5 +1,6 @@
 // platform_bsd.cpp: macOS and the BSDs, where flags are set after the descriptor exists.
 #include <fcntl.h>
+#include <sys/event.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -56,6 +57,28 @@ int open_socket_pair(int domain, int type, int protocol, int fds[2]) {
 
 int accept_socket(int listener, sockaddr* address, socklen_t* size) {
     return made(::accept(listener, address, size));
+}
+
+static bool add_to_group(int group, const pollfd& entry) {
+    struct kevent changes[2];
+    int count = 0;
+    auto fd = static_cast<uintptr_t>(entry.fd);
+    if (entry.events & POLLIN) EV_SET(&changes[count++], fd, EVFILT_READ, EV_ADD, 0, 0, nullptr);
+    if (entry.events & POLLOUT) EV_SET(&changes[count++], fd, EVFILT_WRITE, EV_ADD, 0, 0, nullptr);
+    return ::kevent(group, changes, count, nullptr, 0, nullptr) == 0;
+}
+
+int open_group(std::span<const pollfd> entries) {
+    int group = ::kqueue();
+    if (group >= 0) ::fcntl(group, F_SETFD, FD_CLOEXEC);
+    for (const pollfd& entry : entries) {
+        if (group < 0 || entry.fd < 0 || add_to_group(group, entry)) continue;
+        int saved_errno = errno;
+        ::close(group);
+        errno = saved_errno;
+        return -1;
+    }
+    return group;
 }
 
 int unacknowledged(int fd) {

@@ -1,7 +1,12 @@
 // platform_linux.cpp: everything in one system call.
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
 
 #include "runtime/platform.hpp"
 
@@ -26,6 +31,39 @@ int adopt_descriptor(int fd) {
     int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
     return ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+// What the entries of one descriptor ask for.
+static std::uint32_t events_of(std::span<const pollfd> entries, int fd) {
+    std::uint32_t events = 0;
+    for (const pollfd& entry : entries) {
+        if (entry.fd != fd) continue;
+        if (entry.events & POLLIN) events |= EPOLLIN;
+        if (entry.events & POLLOUT) events |= EPOLLOUT;
+    }
+    return events;
+}
+
+// EPERM: one that is always ready is not waited for. EEXIST: it is there twice.
+static bool add_to_group(int group, std::span<const pollfd> entries, const pollfd& entry) {
+    epoll_event event{};
+    event.events = events_of({&entry, 1}, entry.fd);
+    if (::epoll_ctl(group, EPOLL_CTL_ADD, entry.fd, &event) == 0 || errno == EPERM) return true;
+    if (errno != EEXIST) return false;
+    event.events = events_of(entries, entry.fd);
+    return ::epoll_ctl(group, EPOLL_CTL_MOD, entry.fd, &event) == 0;
+}
+
+int open_group(std::span<const pollfd> entries) {
+    int group = ::epoll_create1(EPOLL_CLOEXEC);
+    for (const pollfd& entry : entries) {
+        if (group < 0 || entry.fd < 0 || add_to_group(group, entries, entry)) continue;
+        int saved_errno = errno;
+        ::close(group);
+        errno = saved_errno;
+        return -1;
+    }
+    return group;
 }
 
 int unacknowledged(int fd) {
