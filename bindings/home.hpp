@@ -100,9 +100,10 @@ int open_dns(lua_State* L);
 int open_errno(lua_State* L);
 int open_fiber(lua_State* L);
 int open_socket_core(lua_State* L);
+int open_luasocket_core(lua_State* L);
 
 // Makes coir's modules available to require(): the C++ ones and those of lua_modules/. `short_names`:
-// also as `socket`, `fiber` and `errno`.
+// also `errno` and `fiber`, and `socket`, `socket.core` and `socket.unix` with LuaSocket's functions.
 void preload_modules(lua_State* L, bool short_names);
 
 // Replaces the global require() by one that lets only one fiber at a time load a module. The others wait

@@ -234,7 +234,7 @@ Deadline write_deadline(lua_State* L, const LuaSocket& s, int index) {
 
 static void note_failure(lua_State* L, LuaSocket& s, Error error) {
     check_raise(L, error);
-    if (!s.socket.is_open()) luaL_error(L, "attempt to use closed socket");
+    if (!s.socket.is_open() && s.raises_when_closed) luaL_error(L, "attempt to use closed socket");
     s.error = error.code();
 }
 

@@ -17,6 +17,7 @@ struct LuaSocket {
     double send_timeout = std::numeric_limits<double>::infinity();     // SO_SNDTIMEO
     int error = 0;                                                     // s:errno()
     bool waiting = true;                                               // not s:nonblock()
+    bool raises_when_closed = true;  // a wait that close() ends; otherwise it fails with EBADF
     Socket socket;
 };
 

@@ -1,6 +1,4 @@
 // modules.cpp: makes coir's modules known to require().
-#include <cstring>
-
 #include "bindings/home.hpp"
 #include "bindings/lua_modules.hpp"
 
@@ -20,7 +18,7 @@ int load_embedded(lua_State* L) {
     return 1;
 }
 
-// `socket` is `coir.socket`, and so on.
+// `errno` is `coir.errno`, and so on.
 int load_alias(lua_State* L) {
     lua_getglobal(L, "require");
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -32,15 +30,24 @@ int load_alias(lua_State* L) {
 
 void preload_modules(lua_State* L, bool short_names) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    const struct { const char* name; lua_CFunction open; } own[] = {
-        {"coir.errno", open_errno}, {"coir.fiber", open_fiber}, {"coir.socket", open_socket_core}};
-    for (auto [name, open] : own) {
-        lua_pushcfunction(L, open);
-        lua_setfield(L, -2, name);
-        if (!short_names) continue;
-        lua_pushstring(L, name);
+    static const luaL_Reg own[] = {{"coir.errno", open_errno},
+                                   {"coir.fiber", open_fiber},
+                                   {"coir.socket", open_socket_core},
+                                   {"coir.luasocket.core", open_luasocket_core},
+                                   {nullptr, nullptr}};
+    luaL_setfuncs(L, own, 0);
+    // `coir.luasocket` is the table of `coir.socket`, with LuaSocket's functions added.
+    static const struct { const char* name; const char* module; } aliases[] = {
+        {"errno", "coir.errno"},
+        {"fiber", "coir.fiber"},
+        {"socket", "coir.luasocket"},
+        {"socket.core", "coir.luasocket"},
+        {"socket.unix", "coir.luasocket.unix"}};
+    for (auto [name, module] : aliases) {
+        if (!short_names) break;
+        lua_pushstring(L, module);
         lua_pushcclosure(L, load_alias, 1);
-        lua_setfield(L, -2, name + std::strlen("coir."));
+        lua_setfield(L, -2, name);
     }
     lua_pushcfunction(L, open_dns);
     lua_setfield(L, -2, "coir.dns");

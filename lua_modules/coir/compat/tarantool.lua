@@ -5,7 +5,7 @@
 --- names and sets the global `box` with the names of Tarantool 1.6.
 local errno = require 'coir.errno'
 local fiber = require 'coir.fiber'
-local native = require 'coir.socket'
+local native = require 'coir.luasocket' -- Tarantool's module has some of LuaSocket's functions, too
 
 --- @return any s what was given: a socket in immediate mode, or a failure
 local function immediate(s, ...)
