@@ -5,7 +5,7 @@
 local dns = require 'coir.dns'
 local errno = require 'coir.errno'
 local fiber = require 'coir.fiber'
-local socket = require 'coir.socket'
+local socket = require 'coir.luasocket' -- coir.socket, and what LuaSocket has
 local tarantool = require 'coir.compat.tarantool'
 
 local function nothing() end
@@ -99,6 +99,56 @@ local function free_channel() return fiber.channel(1) end
 local function locked_mutex() local m = fiber.mutex() m:lock() return m end
 local function unit() return fiber.semaphore(1) end
 local function group_of_one() local g = fiber.wait_group() g:add() return g end
+
+--- Two connected objects of LuaSocket; the second has received a line.
+local function luasocket_pair()
+  local server = assert(socket.bind('127.0.0.1', 0))
+  local left = assert(socket.connect('127.0.0.1', (select(2, server:getsockname()))))
+  local right = assert(server:accept())
+  server:close()
+  left:send('a line\n')
+  socket.select({ right }, nil, 10)
+  return left, right
+end
+
+--- A call of a method of a TCP object of one of the three classes.
+local function with_tcp(class, name, ...)
+  local arguments = table.pack(...)
+  return function()
+    local s, other = socket.tcp(), nil
+    if class == 'server' then
+      s = assert(socket.bind('127.0.0.1', 0))
+      other = assert(socket.connect('127.0.0.1', (select(2, s:getsockname()))))
+    elseif class == 'client' then
+      other, s = luasocket_pair()
+    end
+    return function()
+      local _ = other -- stays open
+      return s[name](s, table.unpack(arguments, 1, arguments.n))
+    end
+  end
+end
+
+--- A call of a method of a UDP object that has a datagram to receive, from itself.
+local function with_udp(has_peer, name, ...)
+  local arguments = table.pack(...)
+  return function()
+    local s = assert(socket.udp4())
+    s:setsockname('127.0.0.1', 0)
+    local _, port = s:getsockname()
+    s:sendto('x', '127.0.0.1', port)
+    if has_peer then s:setpeername('127.0.0.1', port) end
+    return function() return s[name](s, table.unpack(arguments, 1, arguments.n)) end
+  end
+end
+
+local function connect_luasocket(call)
+  return function()
+    local server = assert(socket.bind('127.0.0.1', 0))
+    local _, port = server:getsockname()
+    return function() return call('127.0.0.1', port) end
+  end
+end
 
 local calls = {
   ['fiber.create'] = plain(function() return fiber.create(nothing) end),
@@ -216,6 +266,45 @@ local calls = {
   ['dns.servers'] = plain(function() return dns.servers() end),
   ['dns.flush'] = plain(dns.flush),
   ['dns.files'] = plain(function() return dns.files() end),
+  ['socket.connect'] = connect_luasocket(socket.connect),
+  ['socket.connect4'] = connect_luasocket(socket.connect4),
+  ['socket.connect6'] = plain(function() return socket.connect6('::1', 1) end),
+  ['socket.bind'] = plain(function() return socket.bind('127.0.0.1', 0) end),
+  ['socket.unix'] = plain(function() return socket.unix() end),
+  ['socket.select'] = plain(function() return socket.select({}, {}, 0) end),
+  ['socket.sleep'] = plain(function() return socket.sleep(0) end),
+  ['socket.gettime'] = plain(socket.gettime),
+  ['socket.newtry'] = plain(socket.newtry),
+  ['socket.try'] = plain(function() return socket.try(1) end),
+  ['socket.protect'] = plain(function() return socket.protect(nothing) end),
+  ['socket.skip'] = plain(function() return socket.skip(1, 2) end),
+  ['socket.choose'] = plain(function() return socket.choose({}) end),
+  ['socket.source'] = plain(function() return socket.source(socket.tcp()) end),
+  ['socket.sink'] = plain(function() return socket.sink(socket.tcp()) end),
+  ['socket.dns.toip'] = plain(function() return socket.dns.toip('127.0.0.1') end),
+  ['socket.dns.tohostname'] = plain(function() return socket.dns.tohostname('127.0.0.1') end),
+  ['socket.dns.getaddrinfo'] = plain(function() return socket.dns.getaddrinfo('127.0.0.1') end),
+  ['socket.dns.getnameinfo'] = plain(function() return socket.dns.getnameinfo('127.0.0.1', '80') end),
+  ['socket.dns.gethostname'] = plain(socket.dns.gethostname),
+  ['tcp:connect'] = connect_luasocket(function(...) return socket.tcp():connect(...) end),
+  ['tcp:setpeername'] = connect_luasocket(function(...) return socket.tcp():setpeername(...) end),
+  ['tcp:bind'] = with_tcp('master', 'bind', '127.0.0.1', 0),
+  ['tcp:setsockname'] = with_tcp('master', 'setsockname', '127.0.0.1', 0),
+  ['tcp:listen'] = with_tcp('master', 'listen'),
+  ['tcp:accept'] = with_tcp('server', 'accept'),
+  ['tcp:receive'] = with_tcp('client', 'receive'),
+  ['tcp:send'] = with_tcp('client', 'send', 'x'),
+  ['tcp:shutdown'] = with_tcp('client', 'shutdown'),
+  ['tcp:getstats'] = with_tcp('client', 'getstats'),
+  ['tcp:setstats'] = with_tcp('client', 'setstats', 0),
+  ['tcp:getpeername'] = with_tcp('client', 'getpeername'),
+  ['udp:setpeername'] = with_udp(false, 'setpeername', '127.0.0.1', 9),
+  ['udp:setsockname'] = plain(function() return socket.udp():setsockname('127.0.0.1', 0) end),
+  ['udp:receive'] = with_udp(false, 'receive'),
+  ['udp:receivefrom'] = with_udp(false, 'receivefrom'),
+  ['udp:send'] = with_udp(true, 'send', 'x'),
+  ['udp:sendto'] = with_udp(false, 'sendto', 'x', '127.0.0.1', 9),
+  ['udp:getpeername'] = with_udp(true, 'getpeername'),
 
   ['errno'] = plain(function() return errno() end),
   ['errno.strerror'] = plain(function() return errno.strerror() end),
@@ -224,6 +313,27 @@ local calls = {
 
 for _, name in ipairs { 'size', 'count', 'is_full', 'is_empty', 'is_closed', 'has_readers', 'has_writers' } do
   calls['channel:' .. name] = with_object(fiber.channel, name)
+end
+
+for _, name in ipairs { 'tcp', 'tcp4', 'tcp6', 'udp', 'udp4', 'udp6' } do
+  calls['socket.' .. name] = plain(socket[name])
+end
+
+for _, name in ipairs { 'stream', 'tcp', 'dgram', 'udp' } do
+  calls['unix.' .. name] = plain(socket.unix[name])
+end
+
+for name, argument in pairs {
+  settimeout = 1, gettimeout = false, getsockname = false, getfamily = false, setoption = 'reuseaddr',
+  getoption = 'reuseaddr', getfd = false, setfd = -1, dirty = false, close = false,
+} do
+  calls['tcp:' .. name] = with_tcp('client', name, argument or nil, true)
+  calls['udp:' .. name] = with_udp(false, name, argument or nil, true)
+end
+calls['tcp:settimeout'], calls['udp:settimeout'] = with_tcp('client', 'settimeout', 1), with_udp(false, 'settimeout', 1)
+
+for _, name in ipairs { 'dns', 'sourcet', 'sinkt', 'BLOCKSIZE', '_VERSION', '_SETSIZE', '_SOCKETINVALID', '_DATAGRAMSIZE' } do
+  calls['socket.' .. name] = plain(function() return assert(socket[name]) end)
 end
 
 for _, name in ipairs { 'SHUT_RD', 'SHUT_WR', 'SHUT_RDWR', 'internal' } do
