@@ -30,7 +30,8 @@ int load_alias(lua_State* L) {
 
 void preload_modules(lua_State* L, bool short_names) {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    static const luaL_Reg own[] = {{"coir.errno", open_errno},
+    static const luaL_Reg own[] = {{"coir.dns", open_dns},
+                                   {"coir.errno", open_errno},
                                    {"coir.fiber", open_fiber},
                                    {"coir.socket", open_socket_core},
                                    {"coir.luasocket.core", open_luasocket_core},
@@ -49,8 +50,6 @@ void preload_modules(lua_State* L, bool short_names) {
         lua_pushcclosure(L, load_alias, 1);
         lua_setfield(L, -2, name);
     }
-    lua_pushcfunction(L, open_dns);
-    lua_setfield(L, -2, "coir.dns");
     std::size_t place = 0;
     for (const EmbeddedModule& module : embedded_modules()) {
         lua_pushinteger(L, static_cast<lua_Integer>(place++));

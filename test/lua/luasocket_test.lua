@@ -277,6 +277,54 @@ test.case('select ends when its fiber is cancelled', function()
   test.equal({ ok, fiber.is_cancelled(problem) }, { false, true })
 end)
 
+-- -- Names ----------------------------------------------------------------------------------------
+
+--- Runs the body with a hosts file of its own.
+local function with_hosts(text, body)
+  local resolver, path = require 'coir.dns', os.tmpname()
+  local file = assert(io.open(path, 'w'))
+  file:write(text)
+  file:close()
+  local before = resolver.files()
+  resolver.files { hosts = path }
+  local ok, problem = pcall(body)
+  resolver.files(before)
+  os.remove(path)
+  if not ok then error(problem, 0) end
+end
+
+test.case('connect tries each address of a name', function()
+  with_hosts('127.0.0.2 two.test\n127.0.0.1 two.test\n', function()
+    local server = assert(socket.bind('127.0.0.1', 0))
+    local _, port = server:getsockname()
+    for _, s in ipairs { assert(socket.connect('two.test', port)), socket.tcp(), socket.tcp4() } do
+      if not s:getpeername() then test.equal({ s:connect('two.test', port) }, { 1 }) end
+      test.equal((s:getpeername()), '127.0.0.1')
+    end
+    server:close()
+    test.equal({ socket.connect('two.test', port) }, { nil, 'connection refused' })
+  end)
+end)
+
+test.case('a server and a datagram socket can be bound by name', function()
+  with_hosts('127.0.0.3 three.test\n', function()
+    test.equal((assert(socket.bind('three.test', 0)):getsockname()), '127.0.0.3')
+    local u = socket.udp()
+    test.equal({ u:setsockname('three.test', 0), (u:getsockname()) }, { 1, '127.0.0.3' })
+  end)
+end)
+
+test.case('names and addresses are those of the hosts file', function()
+  with_hosts('127.0.0.3 three.test drei.test\n::1 six.test\n', function()
+    local name, entry = socket.dns.tohostname('127.0.0.3')
+    test.equal({ name, entry.alias }, { 'three.test', { 'drei.test' } })
+    test.equal((socket.dns.toip('drei.test')), '127.0.0.3')
+    test.equal(socket.dns.getaddrinfo('six.test'), { { family = 'inet6', addr = '::1' } })
+    test.equal(socket.dns.getnameinfo('::1'), { 'six.test' })
+    test.equal({ socket.dns.toip('six.test') }, { nil, 'host not found' })
+  end)
+end)
+
 -- -- Failures -------------------------------------------------------------------------------------
 
 test.case('running out of descriptors is an error of the call', function()

@@ -28,12 +28,6 @@ end
 --- getaddrinfo() of ours with families and messages in LuaSocket's words.
 function addresses.look_up(host, port, timeout, hints)
   if host == '' then return nil, unknown end
-  if not native.getaddrinfo then -- until the resolver is there
-    if host == 'localhost' then host = '127.0.0.1' end
-    local number, family, address = addresses.port(port), core.numeric(host)
-    if not number then return nil, 'service not supported for socket type' end
-    return family and { { host = address, port = number, family = family } }, unknown
-  end
   local rows, message, code = native.getaddrinfo(host, port, timeout, hints)
   if not rows then return nil, problem_with(port, code, message) end
   for _, row in ipairs(rows) do row.family = families[row.family] end

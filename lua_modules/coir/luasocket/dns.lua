@@ -2,13 +2,7 @@
 local addresses = require 'coir.luasocket.addresses'
 local core = require 'coir.luasocket.core'
 local object = require 'coir.luasocket.object'
-local has_resolver, resolver = pcall(require, 'coir.dns')
-if not has_resolver then -- until it is there
-  resolver = {
-    files = function() return { hosts = '/etc/hosts', services = '/etc/services' } end,
-    query = function() end,
-  }
-end
+local resolver = require 'coir.dns'
 
 local dns = {}
 
