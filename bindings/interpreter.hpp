@@ -25,6 +25,7 @@ struct Options {
     bool lua_version = false;         // -v or -i
     bool has_statement = false;       // -e
     bool ignore_environment = false;  // -E
+    bool hooks = true;                // not --no-hooks
     bool help = false;
     bool version = false;
     Complaint complaint = Complaint::none;  // what is wrong with `culprit`; nothing is run then

@@ -50,6 +50,8 @@ void parse_long_option(Options& options, const char* word) {
         options.help = true;
     } else if (text == "--version") {
         options.version = true;
+    } else if (text == "--no-hooks") {
+        options.hooks = false;
     } else if (text.starts_with(stack_prefix)) {
         options.stack_size = parse_size(text.substr(stack_prefix.size()));
         if (options.stack_size == 0) complain(options, Complaint::invalid_size, word);
@@ -109,6 +111,7 @@ void print_usage(FILE* out, const char* program) {
                  "  --        stop handling options\n"
                  "  -         stop handling options and execute stdin\n"
                  "  --stack=SIZE  reserve SIZE bytes (k, m, g) for the C stack of a fiber\n"
+                 "  --no-hooks    let C libraries that wait block the thread\n"
                  "  --version     show the version of coir and exit\n"
                  "  --help        show this text and exit\n",
                  program);

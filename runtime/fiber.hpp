@@ -62,6 +62,7 @@ public:
     State state() const { return state_; }
     bool dead() const { return state_ == State::dead; }
     bool cancelled() const { return cancelled_; }
+    bool interrupted() const { return interrupted_; }  // the next wait will fail with EINTR
     std::uint64_t id() const { return id_; }         // 0 before it was started
     std::uint64_t switches() const { return switches_; }  // how often it was left
     Duration ran() const { return ran_; }  // while the scheduler did accounting

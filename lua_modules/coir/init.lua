@@ -6,4 +6,7 @@ local coir = {
   socket = require 'coir.socket',
 }
 
+-- Only in programs that are linked with coir-hooks.
+if package.preload['coir.hooks'] then coir.hooks = require 'coir.hooks' end
+
 return coir
