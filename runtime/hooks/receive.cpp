@@ -112,8 +112,9 @@ extern "C" ssize_t read(int fd, void* data, std::size_t size) {
     Patience patience(call, fd, POLLIN);
     auto attempt = [&] { return kernel(library().recv(fd, data, size, MSG_DONTWAIT)); };
     long got = retry(call, patience, attempt);
-    if (got == -ENOTSOCK) return library().read(fd, data, size);
-    return call.finish<ssize_t>(got);
+    if (got != -ENOTSOCK) return call.finish<ssize_t>(got);
+    call.restore_errno();
+    return library().read(fd, data, size);
 }
 
 extern "C" ssize_t readv(int fd, const iovec* buffers, int count) {
@@ -128,8 +129,9 @@ extern "C" ssize_t readv(int fd, const iovec* buffers, int count) {
     Patience patience(call, fd, POLLIN);
     auto attempt = [&] { return kernel(library().recvmsg(fd, &message, MSG_DONTWAIT)); };
     long got = retry(call, patience, attempt);
-    if (got == -ENOTSOCK) return library().readv(fd, buffers, count);
-    return call.finish<ssize_t>(got);
+    if (got != -ENOTSOCK) return call.finish<ssize_t>(got);
+    call.restore_errno();
+    return library().readv(fd, buffers, count);
 }
 
 extern "C" ssize_t __read_chk(int fd, void* data, std::size_t size, std::size_t room) {
