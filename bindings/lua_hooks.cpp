@@ -1,6 +1,7 @@
 #include "bindings/lua_hooks.hpp"
 
 #include "bindings/lua_fiber.hpp"
+#include "bindings/lua_resolver.hpp"
 #include "runtime/hooks/hooks.hpp"
 
 namespace coir {
@@ -15,6 +16,22 @@ bool may_wait(Fiber& fiber) {
     if (inside_finalizer(own.thread)) return false;
     own.waiter = nullptr;
     return true;
+}
+
+int find_resolver(lua_State* L) {
+    lua_pushlightuserdata(L, &resolver_of(L));
+    return 1;
+}
+
+// On the service thread: which Lua thread has called the library is not known. nullptr without memory.
+Resolver* resolver_for(Fiber& fiber) {
+    if (fiber.owner == nullptr) return nullptr;
+    lua_State* service = static_cast<Home*>(fiber.owner)->service;
+    lua_pushcfunction(service, find_resolver);
+    Resolver* found = nullptr;
+    if (lua_pcall(service, 0, 1, 0) == LUA_OK) found = static_cast<Resolver*>(lua_touserdata(service, -1));
+    lua_pop(service, 1);
+    return found;
 }
 
 // hooks([on]) -> {[name] = {parked =, passed =}}
@@ -47,6 +64,7 @@ int open_hooks(lua_State* L) {
 void preload_hooks(lua_State* L) {
     hooks::Host host;
     host.may_wait = may_wait;
+    host.resolver = resolver_for;
     hooks::set_host(host);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, open_hooks);

@@ -141,6 +141,7 @@ Error LookUp::take(const DnsClient::Ticket& ticket, int family, std::vector<Addr
     }
     if (!found.empty()) canonical_name = answer.message.canonical_name;
     bool failed = answer.kind == DnsAnswer::Kind::failed || answer.kind == DnsAnswer::Kind::silent;
+    temporary |= failed;
     if (failed) {
         problem = answer.problem;
     } else if (answer.kind == DnsAnswer::Kind::found && problem == "no such name") {

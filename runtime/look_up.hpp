@@ -23,6 +23,7 @@ public:
     std::vector<Address> addresses;
     std::string canonical_name;
     std::string problem;
+    bool temporary = false;  // asking again may help
 
 private:
     bool has(int flag) const { return (query_.flags & flag) != 0; }

@@ -57,9 +57,9 @@ std::string describe(std::string_view host, std::string_view service, Error erro
     return text + ": " + (error == std::errc::io_error ? problem : text_of(error));
 }
 
-Resolver::Answer refuse(const Resolver::Query& query, Error error,
-                        const std::string& problem = {}) {
-    return {{}, error, describe(query.host, query.service, error, problem)};
+Resolver::Answer refuse(const Resolver::Query& query, Error error, const std::string& problem = {},
+                        bool temporary = false) {
+    return {{}, error, describe(query.host, query.service, error, problem), temporary};
 }
 
 const char* problem_with(const Resolver::Query& query) {
@@ -103,10 +103,10 @@ Resolver::Answer Resolver::resolve(const Query& query, Deadline deadline) try {
                       query.type, query.protocol, problem);
     if (services.empty()) return refuse(query, std::errc::io_error, problem);
     LookUp look_up(parts_->hosts, parts_->dns, query, deadline);
-    if (Error error = look_up.run()) return refuse(query, error, look_up.problem);
-    return {make_rows(look_up, services, query.flags), {}, {}};
+    if (Error error = look_up.run()) return refuse(query, error, look_up.problem, look_up.temporary);
+    return {make_rows(look_up, services, query.flags), {}, {}, false};
 } catch (const std::bad_alloc&) {
-    return {{}, std::errc::not_enough_memory, {}};
+    return {{}, std::errc::not_enough_memory, {}, false};
 }
 
 Resolver::Records Resolver::query(std::string_view name, DnsType type, Deadline deadline) try {

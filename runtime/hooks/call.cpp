@@ -54,16 +54,8 @@ bool Call::in_fiber() {
     return true;
 }
 
-long Call::park(WaitList& list, Deadline deadline) {
-    Fiber& fiber = *scheduler_->running();
-    if (fiber.cancelled() || fiber.interrupted()) {
-        keep_pace();
-        return -ECANCELED;
-    }
-    parked_ = true;
-    Error error = scheduler_->park(list, deadline);
-    if (error == std::errc::interrupted) scheduler_->interrupt(fiber);
-    return error == std::errc::operation_canceled ? -EINTR : -static_cast<long>(error.code());
+Resolver* Call::resolver() {
+    return host.resolver == nullptr ? nullptr : host.resolver(*scheduler_->running());
 }
 
 void Call::keep_pace() {

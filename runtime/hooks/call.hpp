@@ -39,7 +39,16 @@ public:
     // Parks the fiber on `list`. Returns 0 when it was woken, -ETIMEDOUT at the deadline, -EINTR when the
     // fiber was cancelled or interrupted meanwhile, -ECANCELED when it was before, and -ENOMEM. The next
     // wait in Lua raises.
-    long park(WaitList& list, Deadline deadline);
+    long park(WaitList& list, Deadline deadline) {
+        return wait([&] { return scheduler_->park(list, deadline); });
+    }
+
+    // The same for another function that may park the fiber and returns an Error.
+    template <class Wait>
+    long wait(Wait wait);
+
+    // The resolver for this call, or nullptr.
+    Resolver* resolver();
 
     // For a call that had no need to wait: lets the other fibers run, now and then.
     void keep_pace();
@@ -60,5 +69,19 @@ private:
     int errno_before_ = errno;
     Scheduler* scheduler_ = nullptr;
 };
+
+template <class Wait>
+long Call::wait(Wait wait) {
+    Fiber& fiber = *scheduler_->running();
+    if (fiber.cancelled() || fiber.interrupted()) {
+        keep_pace();
+        return -ECANCELED;
+    }
+    std::uint64_t switches = fiber.switches();
+    Error error = wait();
+    parked_ |= fiber.switches() != switches;
+    if (error == std::errc::interrupted) scheduler_->interrupt(fiber);
+    return error == std::errc::operation_canceled ? -EINTR : -static_cast<long>(error.code());
+}
 
 }  // namespace coir::hooks

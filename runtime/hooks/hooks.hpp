@@ -13,6 +13,10 @@
 
 #include "runtime/fiber.hpp"
 
+namespace coir {
+class Resolver;
+}
+
 namespace coir::hooks {
 
 // Off: every call is the C library's. On at first, and off in a child of fork(2). From any thread.
@@ -23,6 +27,9 @@ bool enabled();
 struct Host {
     // Whether this fiber, which is running, may wait here and now. Must not wait itself.
     bool (*may_wait)(Fiber& fiber) = nullptr;
+
+    // The resolver that the running fiber asks for names; nullptr: the C library's functions are called.
+    Resolver* (*resolver)(Fiber& fiber) = nullptr;
 };
 void set_host(const Host& host);
 

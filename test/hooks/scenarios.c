@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -724,6 +725,88 @@ static void others(void) {
     close(lonely);
 }
 
+// -- Names -------------------------------------------------------------------------------------------
+
+// Adds the rows to the text at `at`, one "address/type/protocol canonical name" a row.
+static void show_rows(char *at, size_t room, const struct addrinfo *row) {
+    for (; row != NULL; row = row->ai_next) {
+        char host[64] = "?", port[16] = "?";
+        getnameinfo(row->ai_addr, row->ai_addrlen, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV);
+        int n = snprintf(at, room, "%s %s %d %d %d %s\n", host, port, row->ai_socktype, row->ai_protocol,
+                         row->ai_flags, row->ai_canonname == NULL ? "" : row->ai_canonname);
+        at += n;
+        room -= (size_t)n;
+    }
+}
+
+static void look_up_and_say(const char *host, const char *service, const struct addrinfo *hints) {
+    char text[1024] = "";
+    struct addrinfo *list = NULL;
+    int code = getaddrinfo(host, service, hints, &list);
+    if (code == 0) show_rows(text, sizeof text, list);
+    if (list != NULL) freeaddrinfo(list);
+    say("getaddrinfo %s %s: %d\n%s", host == NULL ? "-" : host, service == NULL ? "-" : service, code, text);
+}
+
+static void names_without_servers(void) {
+    struct addrinfo stream = {.ai_socktype = SOCK_STREAM}, v4 = {.ai_family = AF_INET};
+    struct addrinfo named = {.ai_flags = AI_CANONNAME, .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo numeric = {.ai_flags = AI_NUMERICHOST}, passive = {.ai_flags = AI_PASSIVE};
+    struct addrinfo wrong_flags = {.ai_flags = 1 << 30}, wrong_family = {.ai_family = AF_UNIX};
+    struct addrinfo wrong_type = {.ai_socktype = SOCK_RAW, .ai_protocol = IPPROTO_TCP};
+    look_up_and_say("127.0.0.1", "80", NULL);
+    look_up_and_say("::1", "http", &stream);
+    look_up_and_say("::1", "80", &v4);
+    look_up_and_say("localhost", "80", &stream);
+    look_up_and_say("localhost", NULL, &v4);
+    look_up_and_say("localhost", "domain", &named);
+    look_up_and_say("localhost", "no-such-service", NULL);
+    look_up_and_say("localhost", "80", &numeric);
+    look_up_and_say("localhost", "80", &wrong_flags);
+    look_up_and_say("localhost", "80", &wrong_family);
+    look_up_and_say("localhost", "http", &wrong_type);
+    look_up_and_say(NULL, "80", &passive);
+    look_up_and_say(NULL, NULL, NULL);
+    struct hostent *entry = gethostbyname("127.0.0.2");
+    say("gethostbyname %s\n", entry == NULL ? "-" : inet_ntoa(*(struct in_addr *)entry->h_addr_list[0]));
+    entry = gethostbyname("localhost");
+    if (entry == NULL) return;
+    say("gethostbyname %s %s", entry->h_name, inet_ntoa(*(struct in_addr *)entry->h_addr_list[0]));
+    say(" %d %d %d\n", entry->h_addrtype, entry->h_length, entry->h_aliases[0] == NULL);
+}
+
+// lookup(host) -> rows, or EAI's number and errno
+static int lookup(lua_State *L) {
+    char text[1024] = "";
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *list;
+    int code = getaddrinfo(luaL_checkstring(L, 1), "80", &hints, &list), why = errno;
+    if (code != 0) {
+        lua_pushinteger(L, code);
+        lua_pushinteger(L, code == EAI_SYSTEM ? why : 0);
+        return 2;
+    }
+    show_rows(text, sizeof text, list);
+    freeaddrinfo(list);
+    lua_pushstring(L, text);
+    return 1;
+}
+
+// host(name) -> address..., or h_errno
+static int host(lua_State *L) {
+    struct hostent *entry = gethostbyname(luaL_checkstring(L, 1));
+    if (entry == NULL) {
+        lua_pushinteger(L, h_errno);
+        return 1;
+    }
+    int n = 0;
+    for (char **address = entry->h_addr_list; *address != NULL; ++address) {
+        lua_pushstring(L, inet_ntoa(*(struct in_addr *)*address));
+        ++n;
+    }
+    return n;
+}
+
 // -- For Lua -----------------------------------------------------------------------------------------
 
 #define SCENARIO(name) {#name, name}
@@ -739,6 +822,7 @@ static const struct {
     SCENARIO(send_unix),         SCENARIO(send_tcp),             SCENARIO(send_to_the_leaving),
     SCENARIO(send_with_timeout), SCENARIO(send_datagrams),       SCENARIO(connects),
     SCENARIO(connect_waits_for_room), SCENARIO(accepts),         SCENARIO(others),
+    SCENARIO(names_without_servers),
 };
 enum { count = sizeof scenarios / sizeof *scenarios };
 
@@ -897,6 +981,8 @@ int luaopen_scenarios(lua_State *L) {
                                   {"poll_in_child", poll_in_child},
                                   {"poll_in_thread", poll_in_thread},
                                   {"limit_descriptors", limit_descriptors},
+                                  {"lookup", lookup},
+                                  {"host", host},
                                   {"call_back", call_back},
                                   {NULL, NULL}};
     luaL_newlib(L, functions);
