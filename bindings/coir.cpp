@@ -16,6 +16,7 @@
 #include "bindings/report.hpp"
 #include "bindings/signals.hpp"
 #include "bindings/version.hpp"
+#include "bindings/watch.hpp"
 #include "runtime/descriptor.hpp"
 #include "runtime/hooks/hooks.hpp"
 #include "runtime/stack_overflow.hpp"
@@ -168,6 +169,12 @@ int run_program(int argc, char** argv) {
     }
     catch_signals(scheduler, *self.main_fiber);
     (void)report_stack_overflows(describe_overflow);
+    if (options.watch_ms > 0) {
+        if (Error error = watch_fibers(scheduler, std::chrono::milliseconds(options.watch_ms))) {
+            std::fprintf(stderr, "%s: cannot watch: %s\n", options.program, std::strerror(error.code()));
+            return EXIT_FAILURE;
+        }
+    }
     std::atexit(at_exit);
     StackPool main_stack(options.stack_size == 0 ? main_stack_size
                                                  : std::max(options.stack_size, least_main_stack));

@@ -14,7 +14,7 @@
 
 namespace coir {
 
-enum class Complaint { none, unknown_option, missing_argument, invalid_size };
+enum class Complaint { none, unknown_option, missing_argument, invalid_size, invalid_time };
 
 // What the command line asks for. The strings are argv's own.
 struct Options {
@@ -25,6 +25,7 @@ struct Options {
     bool lua_version = false;         // -v or -i
     bool has_statement = false;       // -e
     bool ignore_environment = false;  // -E
+    unsigned watch_ms = 0;            // --watch; 0: not
     bool hooks = true;                // not --no-hooks
     bool help = false;
     bool version = false;

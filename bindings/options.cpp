@@ -5,6 +5,7 @@
 
 #include "bindings/interpreter.hpp"
 
+#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +16,8 @@ namespace coir {
 namespace {
 
 constexpr std::string_view stack_prefix = "--stack=";
+constexpr std::string_view watch_prefix = "--watch=";
+constexpr unsigned default_watch_ms = 50;
 
 unsigned shift_of_suffix(std::string_view suffix) {
     if (suffix == "k" || suffix == "K") return 10;
@@ -38,6 +41,15 @@ std::size_t parse_size(std::string_view text) {
     return size << shift;
 }
 
+// Reads a whole number of milliseconds, up to an hour. Returns 0 when `text` is none.
+unsigned parse_milliseconds(std::string_view text) {
+    constexpr unsigned most = 3'600'000;
+    unsigned value = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && value <= most ? value : 0;
+}
+
 void complain(Options& options, Complaint complaint, const char* culprit) {
     if (options.complaint != Complaint::none) return;
     options.complaint = complaint;
@@ -52,6 +64,11 @@ void parse_long_option(Options& options, const char* word) {
         options.version = true;
     } else if (text == "--no-hooks") {
         options.hooks = false;
+    } else if (text == "--watch") {
+        options.watch_ms = default_watch_ms;
+    } else if (text.starts_with(watch_prefix)) {
+        options.watch_ms = parse_milliseconds(text.substr(watch_prefix.size()));
+        if (options.watch_ms == 0) complain(options, Complaint::invalid_time, word);
     } else if (text.starts_with(stack_prefix)) {
         options.stack_size = parse_size(text.substr(stack_prefix.size()));
         if (options.stack_size == 0) complain(options, Complaint::invalid_size, word);
@@ -112,6 +129,7 @@ void print_usage(FILE* out, const char* program) {
                  "  -         stop handling options and execute stdin\n"
                  "  --stack=SIZE  reserve SIZE bytes (k, m, g) for the C stack of a fiber\n"
                  "  --no-hooks    let C libraries that wait block the thread\n"
+                 "  --watch[=MS]  report fibers that keep the thread for MS milliseconds (50)\n"
                  "  --version     show the version of coir and exit\n"
                  "  --help        show this text and exit\n",
                  program);
@@ -122,6 +140,7 @@ void print_complaint(const Options& options) {
     const char* format = "%s: unrecognized option '%s'\n";
     if (options.complaint == Complaint::missing_argument) format = "%s: '%s' needs argument\n";
     if (options.complaint == Complaint::invalid_size) format = "%s: invalid size in '%s'\n";
+    if (options.complaint == Complaint::invalid_time) format = "%s: invalid time in '%s'\n";
     std::fprintf(stderr, format, options.program, options.culprit);
 }
 

@@ -98,6 +98,7 @@ inline void Scheduler::switch_context(Fiber* from, Fiber* to) {
     if (accounting_) account(from);
     left_ = from;
     running_ = to;
+    stretch_.store((stretch() | 1) + (to == nullptr ? 1 : 2), std::memory_order_relaxed);
     if (to != nullptr) to->state_ = Fiber::State::running;
     void*& fake_stack = from == nullptr ? fake_stack_ : from->fake_stack_;
     before_switch(from != nullptr && from->dead() ? nullptr : &fake_stack,

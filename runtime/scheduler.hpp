@@ -158,6 +158,10 @@ public:
     }
     bool accounting() const { return accounting_; }
 
+    // Odd while a fiber runs, even in between; another number for each run of each fiber. From any thread,
+    // and from a signal handler.
+    std::uint64_t stretch() const { return stretch_.load(std::memory_order_relaxed); }
+
     std::size_t fibers() const { return alive_count_; }
     bool done() const { return alive_count_ == 0 && held_ == 0; }
     bool deadlocked() const;
@@ -217,6 +221,7 @@ private:
     void* fake_stack_ = nullptr;
     const void* main_bottom_ = nullptr;
     std::size_t main_size_ = 0;
+    std::atomic<std::uint64_t> stretch_{0};
     std::uint64_t last_id_ = 100;  // the first hundred are reserved, as in Tarantool
     std::size_t alive_count_ = 0;
     std::size_t external_ = 0;  // fibers parked on external lists
