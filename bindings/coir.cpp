@@ -18,7 +18,6 @@
 #include "bindings/version.hpp"
 #include "bindings/watch.hpp"
 #include "runtime/descriptor.hpp"
-#include "runtime/hooks/hooks.hpp"
 #include "runtime/stack_overflow.hpp"
 
 namespace coir {
@@ -82,7 +81,7 @@ int set_up(lua_State* L) {
     open_home(L, *program->scheduler);
     preload_modules(L, true);
     install_require(L);
-    preload_hooks(L);
+    preload_hooks(L, program->options.hooks);
     luaL_requiref(L, "coir.fiber", open_fiber, 0);
     lua_settop(L, 0);
     program->main_fiber = &make_main_fiber(L, main_fiber_body);
@@ -161,7 +160,6 @@ int run_program(int argc, char** argv) {
         return EXIT_FAILURE;
     }
     self.memory.watch(L);
-    hooks::enable(options.hooks);
     lua_pushcfunction(L, set_up);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         report(L, options.program);

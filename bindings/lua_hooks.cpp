@@ -61,7 +61,8 @@ int open_hooks(lua_State* L) {
 
 }  // namespace
 
-void preload_hooks(lua_State* L) {
+void preload_hooks(lua_State* L, bool on) {
+    hooks::enable(on);
     hooks::Host host;
     host.may_wait = may_wait;
     host.resolver = resolver_for;
