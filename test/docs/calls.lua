@@ -386,4 +386,6 @@ calls.immediate = {
   ['s:recvfd'] = immediately('recvfd'),
 }
 
+calls['coir.hooks'] = plain(function() return require('coir').hooks() end)
+
 return calls

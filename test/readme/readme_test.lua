@@ -17,7 +17,7 @@ test.case('its sections are in the agreed order', function()
   local sections = {}
   for title in readme:gmatch('\n## ([^\n]+)') do sections[#sections + 1] = title end
   test.equal(sections, { 'Two commands', 'An echo server', 'The API', 'How it works', 'A tour of the source',
-    'Where user code may wait', 'Known limits' })
+    'Where user code may wait', 'C libraries that block', 'Known limits' })
 end)
 
 test.case('its first program has twelve lines', function()
