@@ -84,8 +84,8 @@ local acceptor = fiber.create(function()
   while true do fiber.create(answer, assert(listener:accept())) end
 end)
 
-others.case('libcurl: 20 downloads from a server that takes 0.1 s', 1, function()
-  peer.all(20, function()
+others.case('libcurl: 10 downloads from a server that takes 0.1 s', 1, function()
+  peer.all(10, function()
     local status, body = curl.get(('http://127.0.0.1:%d/'):format(http_port))
     test.equal({ status, body and #body }, { 200, 200000 })
   end)

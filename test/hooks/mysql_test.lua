@@ -41,7 +41,7 @@ end, function()
   end)
 
   others.case('MariaDB: connecting, side by side', 2, function()
-    peer.all(20, function() assert(connect()):close() end)
+    peer.all(8, function() assert(connect()):close() end)
   end)
 end)
 test.finish()

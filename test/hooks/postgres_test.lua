@@ -49,7 +49,7 @@ end, function()
   end
 
   others.case('PostgreSQL: connecting, side by side', 2, function()
-    peer.all(20, function() assert(connect('127.0.0.1')):close() end)
+    peer.all(8, function() assert(connect('127.0.0.1')):close() end)
   end)
 
   test.case('PostgreSQL: megabytes in both directions', function()
