@@ -8,8 +8,8 @@ namespace coir {
 
 namespace {
 
-// Nobody knows which coroutine of the fiber has called the library, so the traceback of a fiber that is
-// parked in one begins at the fiber's own Lua thread.
+// Nobody knows which coroutine of the fiber has called the library, so the traceback of a fiber
+// that is parked in one begins at the fiber's own Lua thread.
 bool may_wait(Fiber& fiber) {
     if (fiber.owner == nullptr) return true;
     auto& own = static_cast<LuaFiber&>(fiber);
@@ -23,13 +23,15 @@ int find_resolver(lua_State* L) {
     return 1;
 }
 
-// On the service thread: which Lua thread has called the library is not known. nullptr without memory.
+// On the service thread: which Lua thread has called the library is not known. nullptr without
+// memory.
 Resolver* resolver_for(Fiber& fiber) {
     if (fiber.owner == nullptr) return nullptr;
     lua_State* service = static_cast<Home*>(fiber.owner)->service;
     lua_pushcfunction(service, find_resolver);
     Resolver* found = nullptr;
-    if (lua_pcall(service, 0, 1, 0) == LUA_OK) found = static_cast<Resolver*>(lua_touserdata(service, -1));
+    if (lua_pcall(service, 0, 1, 0) == LUA_OK)
+        found = static_cast<Resolver*>(lua_touserdata(service, -1));
     lua_pop(service, 1);
     return found;
 }

@@ -1,5 +1,5 @@
-// no_hooks.cpp: for systems on which the C library's functions cannot be hooked, nor a thread's system call be
-// named.
+// no_hooks.cpp: for systems on which the C library's functions cannot be hooked, nor a thread's
+// system call be named.
 #include "bindings/lua_hooks.hpp"
 #include "bindings/watch.hpp"
 

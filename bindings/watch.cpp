@@ -22,31 +22,83 @@ namespace coir {
 
 namespace {
 
-// -- System calls ------------------------------------------------------------------------------------
-
-// Those that can take long. The others are told by their number.
-#define COIR_SYSTEM_CALLS(F)                                                                          \
-    F(read) F(write) F(readv) F(writev) F(pread64) F(pwrite64) F(preadv) F(pwritev) F(openat) F(close) \
-    F(fstat) F(newfstatat) F(statx) F(fsync) F(fdatasync) F(sync) F(syncfs) F(msync) F(flock)          \
-    F(fcntl) F(ioctl) F(ftruncate) F(fallocate) F(sendfile) F(splice) F(copy_file_range)              \
-    F(getdents64) F(unlinkat) F(renameat2) F(mmap) F(munmap) F(madvise) F(futex) F(wait4) F(waitid)    \
-    F(nanosleep) F(clock_nanosleep) F(ppoll) F(pselect6) F(epoll_pwait) F(recvfrom) F(recvmsg)         \
-    F(sendto) F(sendmsg) F(connect) F(accept) F(accept4) F(rt_sigtimedwait) F(rt_sigsuspend)           \
-    F(semtimedop) F(msgrcv) F(mq_timedreceive) F(io_getevents) F(io_uring_enter) F(getrandom)
+// -- System calls ---------------------------------------------------------------------------------
 
 struct SystemCall {
     long number;
     const char* name;
 };
 
+#define COIR_CALL(name) \
+    SystemCall { SYS_##name, #name }
+
+// Those that can take long. The others are told by their number.
 constexpr SystemCall system_calls[] = {
-#define COIR_SYSTEM_CALL(name) {SYS_##name, #name},
-    COIR_SYSTEM_CALLS(COIR_SYSTEM_CALL)
-#undef COIR_SYSTEM_CALL
+    COIR_CALL(read),
+    COIR_CALL(write),
+    COIR_CALL(readv),
+    COIR_CALL(writev),
+    COIR_CALL(pread64),
+    COIR_CALL(pwrite64),
+    COIR_CALL(preadv),
+    COIR_CALL(pwritev),
+    COIR_CALL(openat),
+    COIR_CALL(close),
+    COIR_CALL(fstat),
+    COIR_CALL(newfstatat),
+    COIR_CALL(statx),
+    COIR_CALL(fsync),
+    COIR_CALL(fdatasync),
+    COIR_CALL(sync),
+    COIR_CALL(syncfs),
+    COIR_CALL(msync),
+    COIR_CALL(flock),
+    COIR_CALL(fcntl),
+    COIR_CALL(ioctl),
+    COIR_CALL(ftruncate),
+    COIR_CALL(fallocate),
+    COIR_CALL(sendfile),
+    COIR_CALL(splice),
+    COIR_CALL(copy_file_range),
+    COIR_CALL(getdents64),
+    COIR_CALL(unlinkat),
+    COIR_CALL(renameat2),
+    COIR_CALL(mmap),
+    COIR_CALL(munmap),
+    COIR_CALL(madvise),
+    COIR_CALL(futex),
+    COIR_CALL(wait4),
+    COIR_CALL(waitid),
+    COIR_CALL(nanosleep),
+    COIR_CALL(clock_nanosleep),
+    COIR_CALL(ppoll),
+    COIR_CALL(pselect6),
+    COIR_CALL(epoll_pwait),
+    COIR_CALL(recvfrom),
+    COIR_CALL(recvmsg),
+    COIR_CALL(sendto),
+    COIR_CALL(sendmsg),
+    COIR_CALL(connect),
+    COIR_CALL(accept),
+    COIR_CALL(accept4),
+    COIR_CALL(rt_sigtimedwait),
+    COIR_CALL(rt_sigsuspend),
+    COIR_CALL(semtimedop),
+    COIR_CALL(msgrcv),
+    COIR_CALL(mq_timedreceive),
+    COIR_CALL(io_getevents),
+    COIR_CALL(io_uring_enter),
+    COIR_CALL(getrandom),
 #ifdef SYS_poll  // not on architectures that began later
-    {SYS_poll, "poll"}, {SYS_select, "select"}, {SYS_epoll_wait, "epoll_wait"}, {SYS_open, "open"},
-    {SYS_stat, "stat"}, {SYS_lstat, "lstat"}, {SYS_unlink, "unlink"}, {SYS_rename, "rename"},
-    {SYS_pause, "pause"},
+    COIR_CALL(poll),
+    COIR_CALL(select),
+    COIR_CALL(epoll_wait),
+    COIR_CALL(open),
+    COIR_CALL(stat),
+    COIR_CALL(lstat),
+    COIR_CALL(unlink),
+    COIR_CALL(rename),
+    COIR_CALL(pause),
 #endif
 };
 
@@ -64,7 +116,7 @@ long system_call_of(const std::string& path) {
     return number;
 }
 
-// -- What the two threads share ----------------------------------------------------------------------
+// -- What the two threads share -------------------------------------------------------------------
 
 struct Watch {
     Scheduler* scheduler = nullptr;
@@ -78,7 +130,7 @@ struct Watch {
 
 Watch watch;
 
-// -- Reporting, on the watched thread ----------------------------------------------------------------
+// -- Reporting, on the watched thread -------------------------------------------------------------
 
 void write_number(long long number) {
     char digits[24];
@@ -106,7 +158,8 @@ int print_traceback(lua_State* L) {
     return 0;
 }
 
-// Lua runs again in the fiber, where it has called or computed: in the same stretch, or the report is late.
+// Lua runs again in the fiber, where it has called or computed: in the same stretch, or the report
+// is late.
 void on_lua(lua_State* L, lua_Debug*) {
     lua_sethook(L, nullptr, 0, 0);
     if (watch.stretch.load() != watch.scheduler->stretch()) return;
@@ -136,7 +189,7 @@ void on_signal(int) {
     errno = saved_errno;
 }
 
-// -- Watching, on a thread of its own ----------------------------------------------------------------
+// -- Watching, on a thread of its own -------------------------------------------------------------
 
 // A stretch is one run of a fiber; its number is odd.
 void keep_watching() {

@@ -36,9 +36,9 @@ public:
     Scheduler& scheduler() { return *scheduler_; }
     const char* name() const { return count(static_cast<std::size_t>(hook_)).name; }
 
-    // Parks the fiber on `list`. Returns 0 when it was woken, -ETIMEDOUT at the deadline, -EINTR when the
-    // fiber was cancelled or interrupted meanwhile, -ECANCELED when it was before, and -ENOMEM. The next
-    // wait in Lua raises.
+    // Parks the fiber on `list`. Returns 0 when it was woken, -ETIMEDOUT at the deadline, -EINTR
+    // when the fiber was cancelled or interrupted meanwhile, -ECANCELED when it was before, and
+    // -ENOMEM. The next wait in Lua raises.
     long park(WaitList& list, Deadline deadline) {
         return wait([&] { return scheduler_->park(list, deadline); });
     }
@@ -53,7 +53,8 @@ public:
     // For a call that had no need to wait: lets the other fibers run, now and then.
     void keep_pace();
 
-    // The result as the C function's: -1 and errno, or the value and errno as it was before the call.
+    // The result as the C function's: -1 and errno, or the value and errno as it was before the
+    // call.
     template <class Result>
     Result finish(long result) {
         errno = result < 0 ? static_cast<int>(-result) : errno_before_;

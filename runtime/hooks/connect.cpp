@@ -1,7 +1,7 @@
 // connect.cpp: connect, accept and accept4 on sockets in blocking mode.
 //
-// These have no flag like MSG_DONTWAIT: the socket is in non-blocking mode for the attempt alone, in
-// which no other fiber runs.
+// These have no flag like MSG_DONTWAIT: the socket is in non-blocking mode for the attempt alone,
+// in which no other fiber runs.
 #include <fcntl.h>
 
 #include "runtime/hooks/patience.hpp"
@@ -23,8 +23,7 @@ long without_blocking(int fd, Attempt attempt) {
 long connect_socket(Call& call, int fd, const sockaddr* address, socklen_t size) {
     long first = 0;
     auto attempt = [&] {
-        long result =
-            without_blocking(fd, [&] { return library().connect(fd, address, size); });
+        long result = without_blocking(fd, [&] { return library().connect(fd, address, size); });
         if (first == 0) first = result;
         return result == -EINPROGRESS || result == -EALREADY ? -EAGAIN : result;
     };

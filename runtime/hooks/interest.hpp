@@ -7,10 +7,10 @@
 
 namespace coir::hooks {
 
-// The descriptors are watched, level-triggered, by an epoll instance of the call's own, and the scheduler
-// watches that. So the same descriptor can be waited for by any number of fibers, and be a socket of
-// coir's too. What cannot be watched (no descriptor is left, a queue of another socket is full) is looked
-// at again every ten milliseconds.
+// The descriptors are watched, level-triggered, by an epoll instance of the call's own, and the
+// scheduler watches that. So the same descriptor can be waited for by any number of fibers, and be
+// a socket of coir's too. What cannot be watched (no descriptor is left, a queue of another socket
+// is full) is looked at again every ten milliseconds.
 class Interest final : private Watcher {
 public:
     // `fd`: the descriptor that reports name, or -1.
@@ -38,8 +38,8 @@ private:
     WaitList list_;
 };
 
-// Waits until look(), which is like a system call that never waits, returns something but 0, and returns
-// that; 0 after `deadline`.
+// Waits until look(), which is like a system call that never waits, returns something but 0, and
+// returns that; 0 after `deadline`.
 template <class Look>
 long wait_until(Interest& interest, Deadline deadline, Look look) {
     for (;;) {

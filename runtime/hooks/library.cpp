@@ -30,8 +30,8 @@ const Library& library() {
 }  // namespace coir::hooks
 
 // What the linker makes of the calls in the program's own code.
-#define COIR_WRAPPER(name, result, parameters, arguments)                    \
-    result __wrap_##name parameters;                                         \
+#define COIR_WRAPPER(name, result, parameters, arguments) \
+    result __wrap_##name parameters;                      \
     result __wrap_##name parameters { return coir::hooks::library().name arguments; }
 
 extern "C" {

@@ -1,8 +1,8 @@
 // names.cpp: getaddrinfo, freeaddrinfo and gethostbyname, answered by the fiber's resolver.
 //
-// What needs no look-up (numeric hosts, no host at all, arguments that are wrong) is the C library's: it is
-// asked first with AI_NUMERICHOST. The rows are made as glibc makes them, so either freeaddrinfo frees both
-// kinds, a part of a list too.
+// What needs no look-up (numeric hosts, no host at all, arguments that are wrong) is the C
+// library's: it is asked first with AI_NUMERICHOST. The rows are made as glibc makes them, so
+// either freeaddrinfo frees both kinds, a part of a list too.
 #include <arpa/inet.h>
 
 #include <cstdlib>
@@ -64,11 +64,16 @@ int make_list(const std::vector<Row>& rows, int flags, addrinfo** list) {
 // The error as getaddrinfo's. With EAI_SYSTEM, errno says more.
 int eai_code(long result, const Resolver::Answer& answer) {
     switch (result) {
-        case 0: return 0;
-        case -EIO: return answer.temporary ? EAI_AGAIN : EAI_NONAME;
-        case -ETIMEDOUT: return EAI_AGAIN;
-        case -ENOMEM: return EAI_MEMORY;
-        default: return EAI_SYSTEM;
+        case 0:
+            return 0;
+        case -EIO:
+            return answer.temporary ? EAI_AGAIN : EAI_NONAME;
+        case -ETIMEDOUT:
+            return EAI_AGAIN;
+        case -ENOMEM:
+            return EAI_MEMORY;
+        default:
+            return EAI_SYSTEM;
     }
 }
 
@@ -155,7 +160,8 @@ extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo
     numeric.ai_flags |= AI_NUMERICHOST;
     int code = library().getaddrinfo(host, service, &numeric, list);
     if (code == 0) {
-        for (addrinfo* row = *list; row != nullptr; row = row->ai_next) row->ai_flags = asked.ai_flags;
+        for (addrinfo* row = *list; row != nullptr; row = row->ai_next)
+            row->ai_flags = asked.ai_flags;
     }
     if (code != EAI_NONAME || (asked.ai_flags & AI_NUMERICHOST) != 0) return code;
     return look_up(call, *resolver, host, service, asked, list);

@@ -27,7 +27,8 @@ Deadline Patience::socket_deadline() const {
     int option = event_ == POLLIN ? SO_RCVTIMEO : SO_SNDTIMEO;
     if (::getsockopt(fd_, SOL_SOCKET, option, &time, &size) < 0) return never;
     if (time.tv_sec == 0 && time.tv_usec == 0) return never;
-    return deadline_after(static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6);
+    return deadline_after(static_cast<double>(time.tv_sec) +
+                          static_cast<double>(time.tv_usec) / 1e6);
 }
 
 long Patience::wait() {
@@ -38,8 +39,8 @@ long Patience::wait() {
         interest_.emplace(call_, fd_);
         interest_->add({&entry, 1});
     } else if (library().poll(&entry, 1, 0) > 0) {
-        // Ready, and yet it would block: what is missing is something that readiness does not tell, such as
-        // room in the queue of the socket at the other end.
+        // Ready, and yet it would block: what is missing is something that readiness does not tell,
+        // such as room in the queue of the socket at the other end.
         interest_->look_again();
     }
     long waited = interest_->wait(deadline_);

@@ -7,19 +7,19 @@
 
 namespace coir::hooks {
 
-// Used after an attempt that would have blocked. One object for one call: SO_RCVTIMEO and SO_SNDTIMEO
-// limit the call, not each of its waits.
+// Used after an attempt that would have blocked. One object for one call: SO_RCVTIMEO and
+// SO_SNDTIMEO limit the call, not each of its waits.
 class Patience {
 public:
     // `event`: POLLIN or POLLOUT, with the socket's timeout for that direction.
     Patience(Call& call, int fd, short event) : call_(call), fd_(fd), event_(event) {}
 
-    // Waits until another attempt is worth it. Returns 0 then; otherwise why not: -EAGAIN for a socket in
-    // non-blocking mode and after its timeout, or what Call::park() says.
+    // Waits until another attempt is worth it. Returns 0 then; otherwise why not: -EAGAIN for a
+    // socket in non-blocking mode and after its timeout, or what Call::park() says.
     long wait();
 
-    // Whether the socket has failed or is shut: the next call reports it, so a call that has moved some
-    // bytes ends here.
+    // Whether the socket has failed or is shut: the next call reports it, so a call that has moved
+    // some bytes ends here.
     bool broken() const { return has(0); }
 
     // Whether the other side of a stream will send nothing more.

@@ -1,8 +1,9 @@
 // poll.cpp: poll, ppoll, select and pselect.
 //
-// Each looks once; if nothing is ready it parks the fiber, and looks again whenever something may have
-// changed. The look is the C library's own function with a timeout of zero, so the results are its. While a
-// signal mask has to be in force, the look happens every ten milliseconds with the mask.
+// Each looks once; if nothing is ready it parks the fiber, and looks again whenever something may
+// have changed. The look is the C library's own function with a timeout of zero, so the results are
+// its. While a signal mask has to be in force, the look happens every ten milliseconds with the
+// mask.
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -23,17 +24,20 @@ bool valid(const timespec& time) {
 
 Deadline after(const timespec* time) {
     if (time == nullptr) return never;
-    return deadline_after(static_cast<double>(time->tv_sec) + static_cast<double>(time->tv_nsec) / 1e9);
+    return deadline_after(static_cast<double>(time->tv_sec) +
+                          static_cast<double>(time->tv_nsec) / 1e9);
 }
 
 bool waits(const timespec* time) {
     return time == nullptr || (valid(*time) && (time->tv_sec > 0 || time->tv_nsec > 0));
 }
 
-// -- poll --------------------------------------------------------------------------------------------
+// -- poll -----------------------------------------------------------------------------------------
 
 long poll_entries(Call& call, std::span<pollfd> entries, Deadline deadline, const sigset_t* mask) {
-    auto look = [&] { return kernel(library().ppoll(entries.data(), entries.size(), &at_once, mask)); };
+    auto look = [&] {
+        return kernel(library().ppoll(entries.data(), entries.size(), &at_once, mask));
+    };
     if (long found = look()) {
         call.keep_pace();
         return found;
@@ -44,7 +48,7 @@ long poll_entries(Call& call, std::span<pollfd> entries, Deadline deadline, cons
     return wait_until(interest, deadline, look);
 }
 
-// -- select ------------------------------------------------------------------------------------------
+// -- select ---------------------------------------------------------------------------------------
 
 // Sets of descriptors for select(2) can be longer than an fd_set.
 class Sets {
@@ -62,7 +66,8 @@ public:
     }
 
     void restore() {
-        for (int i = 0; i < 3; ++i) std::copy(wanted_[i].begin(), wanted_[i].end(), words(sets_[i]));
+        for (int i = 0; i < 3; ++i)
+            std::copy(wanted_[i].begin(), wanted_[i].end(), words(sets_[i]));
     }
 
     std::vector<pollfd> entries() const {
@@ -149,7 +154,8 @@ extern "C" int select(int count, fd_set* read, fd_set* write, fd_set* except, ti
     std::optional<timespec> time;
     if (timeout != nullptr) {
         constexpr long million = 1'000'000;
-        time = timespec{timeout->tv_sec + timeout->tv_usec / million, timeout->tv_usec % million * 1000};
+        time = timespec{timeout->tv_sec + timeout->tv_usec / million,
+                        timeout->tv_usec % million * 1000};
     }
     const timespec* limit = time ? &*time : nullptr;
     if (count < 0 || !waits(limit) || !call.in_fiber()) {
@@ -162,8 +168,8 @@ extern "C" int select(int count, fd_set* read, fd_set* write, fd_set* except, ti
     return call.finish<int>(result);
 }
 
-extern "C" int pselect(int count, fd_set* read, fd_set* write, fd_set* except, const timespec* timeout,
-                       const sigset_t* mask) {
+extern "C" int pselect(int count, fd_set* read, fd_set* write, fd_set* except,
+                       const timespec* timeout, const sigset_t* mask) {
     Call call(Hook::pselect);
     if (count < 0 || !waits(timeout) || !call.in_fiber()) {
         return library().pselect(count, read, write, except, timeout, mask);

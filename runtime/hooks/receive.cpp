@@ -1,7 +1,7 @@
 // receive.cpp: read, readv, recv, recvfrom and recvmsg on sockets.
 //
-// The attempt is the C library's call with MSG_DONTWAIT, so a call that has something to receive costs one
-// system call, as always. What is no socket says so at once and is read as without hooks.
+// The attempt is the C library's call with MSG_DONTWAIT, so a call that has something to receive
+// costs one system call, as always. What is no socket says so at once and is read as without hooks.
 #include <climits>
 #include <new>
 
@@ -15,17 +15,17 @@ namespace {
 // These never wait: there is an answer at once.
 constexpr int never_waits = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
 
-// After `got` bytes of a stream: the others that MSG_WAITALL asks for. What ends it early is for the next
-// call to report.
-long receive_rest(Call& call, Patience& patience, int fd, const msghdr& message, int flags, long got) {
+// After `got` bytes of a stream: the others that MSG_WAITALL asks for. What ends it early is for
+// the next call to report.
+long receive_rest(Call& call, Patience& patience, int fd, const msghdr& message, int flags,
+                  long got) {
     auto wanted = static_cast<long>(total_size({message.msg_iov, message.msg_iovlen}));
     Rest rest(message);
     rest.advance(static_cast<std::size_t>(got));
     while (got < wanted && !patience.broken()) {
         msghdr part = rest.message();
-        long n = retry(call, patience, [&] {
-            return kernel(library().recvmsg(fd, &part, flags | MSG_DONTWAIT));
-        });
+        long n = retry(call, patience,
+                       [&] { return kernel(library().recvmsg(fd, &part, flags | MSG_DONTWAIT)); });
         if (n <= 0) break;
         got += n;
         rest.advance(static_cast<std::size_t>(n));
@@ -96,7 +96,8 @@ extern "C" ssize_t recvfrom(int fd, void* data, std::size_t size, int flags, soc
 
 extern "C" ssize_t recv(int fd, void* data, std::size_t size, int flags) {
     Call call(Hook::recv);
-    if ((flags & never_waits) != 0 || !call.in_fiber()) return library().recv(fd, data, size, flags);
+    if ((flags & never_waits) != 0 || !call.in_fiber())
+        return library().recv(fd, data, size, flags);
     iovec buffer{data, size};
     msghdr message{};
     message.msg_iov = &buffer;

@@ -1,7 +1,7 @@
 // send.cpp: write, writev, send, sendto and sendmsg on sockets.
 //
-// The attempt is sendmsg(2) with MSG_DONTWAIT. A stream takes what it has room for; as a call in blocking
-// mode returns only when all is sent, the rest is sent in further parts.
+// The attempt is sendmsg(2) with MSG_DONTWAIT. A stream takes what it has room for; as a call in
+// blocking mode returns only when all is sent, the rest is sent in further parts.
 #include <climits>
 #include <new>
 
@@ -70,8 +70,8 @@ extern "C" ssize_t sendmsg(int fd, const msghdr* message, int flags) {
     return call.finish<ssize_t>(send_all(call, fd, *message, flags));
 }
 
-extern "C" ssize_t sendto(int fd, const void* data, std::size_t size, int flags, const sockaddr* address,
-                          socklen_t address_size) {
+extern "C" ssize_t sendto(int fd, const void* data, std::size_t size, int flags,
+                          const sockaddr* address, socklen_t address_size) {
     Call call(Hook::sendto);
     if ((flags & MSG_DONTWAIT) != 0 || !call.in_fiber()) {
         return library().sendto(fd, data, size, flags, address, address_size);
@@ -85,7 +85,8 @@ extern "C" ssize_t sendto(int fd, const void* data, std::size_t size, int flags,
 
 extern "C" ssize_t send(int fd, const void* data, std::size_t size, int flags) {
     Call call(Hook::send);
-    if ((flags & MSG_DONTWAIT) != 0 || !call.in_fiber()) return library().send(fd, data, size, flags);
+    if ((flags & MSG_DONTWAIT) != 0 || !call.in_fiber())
+        return library().send(fd, data, size, flags);
     iovec buffer;
     msghdr message = message_of(buffer, data, size);
     return call.finish<ssize_t>(send_all(call, fd, message, flags));

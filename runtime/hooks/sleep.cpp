@@ -1,8 +1,8 @@
 // sleep.cpp: nanosleep, clock_nanosleep, usleep and sleep.
 //
-// A sleep that the fiber's cancellation or interruption ends fails with EINTR and says what is left. One
-// that begins in such a fiber is over at once, with nothing left: a library that sleeps what is left until
-// nothing is would otherwise never come back.
+// A sleep that the fiber's cancellation or interruption ends fails with EINTR and says what is
+// left. One that begins in such a fiber is over at once, with nothing left: a library that sleeps
+// what is left until nothing is would otherwise never come back.
 #include <algorithm>
 
 #include "runtime/hooks/call.hpp"
@@ -52,15 +52,16 @@ long sleep_for(Call& call, const timespec& time, timespec* rest) {
     return result;
 }
 
-// Sleeps until that clock shows that time. Somebody may set the clock meanwhile, so it is looked at once a
-// second.
+// Sleeps until that clock shows that time. Somebody may set the clock meanwhile, so it is looked at
+// once a second.
 long sleep_until_time(Call& call, clockid_t clock, const timespec& time) {
     for (;;) {
         timespec now;
         if (::clock_gettime(clock, &now) < 0) return -errno;
         Duration left = duration(time) - duration(now);
         if (left <= Duration::zero()) return 0;
-        Duration step = clock == CLOCK_MONOTONIC ? left : std::min<Duration>(left, std::chrono::seconds(1));
+        Duration step =
+            clock == CLOCK_MONOTONIC ? left : std::min<Duration>(left, std::chrono::seconds(1));
         if (long result = sleep_until(call, deadline_in(step), left)) return result;
     }
 }

@@ -6,13 +6,15 @@ local fiber = require 'fiber'
 local test = require 'test'
 local peer = others.peer
 
--- -- hiredis ----------------------------------------------------------------------------------------------
+-- -- hiredis --------------------------------------------------------------------------------------
 
 peer.need('redis-server')
 local hiredis = require 'hiredis_shim'
 local folder, port = peer.folder(), peer.free_port()
-local server = peer.start(("redis-server --port %d --bind 127.0.0.1 --save '' --appendonly no --dir %s")
-  :format(port, folder), folder .. '/log')
+local server = peer.start(
+  ("redis-server --port %d --bind 127.0.0.1 --save '' --appendonly no --dir %s"):format(port,
+    folder),
+  folder .. '/log')
 
 peer.finally(function()
   server:stop()
@@ -67,7 +69,7 @@ end, function()
   end)
 end)
 
--- -- libcurl ----------------------------------------------------------------------------------------------
+-- -- libcurl --------------------------------------------------------------------------------------
 
 local curl = require 'curl_shim'
 local listener, http_port = peer.listener()

@@ -1,5 +1,5 @@
--- copas_test.lua: a server under Copas, whose loop waits in LuaSocket's select(), and its clients, which block
--- on LuaSocket, in one process.
+-- copas_test.lua: a server under Copas, whose loop waits in LuaSocket's select(), and its clients,
+-- which block on LuaSocket, in one process.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local others = require 'others'
 local coir = require 'coir'

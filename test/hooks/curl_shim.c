@@ -1,4 +1,5 @@
-// curl_shim.c: so much of libcurl's easy interface as clients_test.lua needs. curl_easy_perform blocks.
+// curl_shim.c: so much of libcurl's easy interface as clients_test.lua needs. curl_easy_perform
+// blocks.
 #include <curl/curl.h>
 #include <lauxlib.h>
 #include <lua.h>
@@ -6,13 +7,13 @@
 #include <string.h>
 
 struct text {
-    char *data;
+    char* data;
     size_t size;
 };
 
-static size_t append(char *data, size_t one, size_t size, void *to) {
-    struct text *text = to;
-    char *larger = realloc(text->data, text->size + size);
+static size_t append(char* data, size_t one, size_t size, void* to) {
+    struct text* text = to;
+    char* larger = realloc(text->data, text->size + size);
     if (larger == NULL) return 0;
     memcpy(larger + text->size, data, one * size);
     text->data = larger;
@@ -21,11 +22,11 @@ static size_t append(char *data, size_t one, size_t size, void *to) {
 }
 
 // get(url) -> status, body; or nil, message
-static int get(lua_State *L) {
-    const char *url = luaL_checkstring(L, 1);
+static int get(lua_State* L) {
+    const char* url = luaL_checkstring(L, 1);
     struct text body = {NULL, 0};
     long status = 0;
-    CURL *curl = curl_easy_init();
+    CURL* curl = curl_easy_init();
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
@@ -46,8 +47,8 @@ static int get(lua_State *L) {
     return 2;
 }
 
-int luaopen_curl_shim(lua_State *L);
-int luaopen_curl_shim(lua_State *L) {
+int luaopen_curl_shim(lua_State* L);
+int luaopen_curl_shim(lua_State* L) {
     const luaL_Reg functions[] = {{"get", get}, {NULL, NULL}};
     curl_global_init(CURL_GLOBAL_DEFAULT);
     luaL_newlib(L, functions);

@@ -4,8 +4,8 @@
 #include <lua.h>
 
 // connect(host, port) -> connection
-static int connect_to(lua_State *L) {
-    redisContext *context = redisConnect(luaL_checkstring(L, 1), (int)luaL_checkinteger(L, 2));
+static int connect_to(lua_State* L) {
+    redisContext* context = redisConnect(luaL_checkstring(L, 1), (int)luaL_checkinteger(L, 2));
     if (context == NULL) return luaL_error(L, "not enough memory");
     if (context->err != 0) {
         lua_pushstring(L, context->errstr);
@@ -16,7 +16,7 @@ static int connect_to(lua_State *L) {
     return 1;
 }
 
-static void push_reply(lua_State *L, const redisReply *reply) {
+static void push_reply(lua_State* L, const redisReply* reply) {
     if (reply->type == REDIS_REPLY_INTEGER) {
         lua_pushinteger(L, reply->integer);
     } else if (reply->type == REDIS_REPLY_ARRAY) {
@@ -33,28 +33,28 @@ static void push_reply(lua_State *L, const redisReply *reply) {
 }
 
 // call(connection, word...) -> what Redis answers
-static int call(lua_State *L) {
+static int call(lua_State* L) {
     enum { most = 8 };
-    redisContext *context = lua_touserdata(L, 1);
-    const char *words[most];
+    redisContext* context = lua_touserdata(L, 1);
+    const char* words[most];
     size_t sizes[most];
     int n = lua_gettop(L) - 1;
     luaL_argcheck(L, n <= most, n, "too many words");
     for (int i = 0; i < n; ++i) words[i] = luaL_checklstring(L, i + 2, &sizes[i]);
-    redisReply *reply = redisCommandArgv(context, n, words, sizes);
+    redisReply* reply = redisCommandArgv(context, n, words, sizes);
     if (reply == NULL) return luaL_error(L, "%s", context->errstr);
     push_reply(L, reply);
     freeReplyObject(reply);
     return 1;
 }
 
-static int close_it(lua_State *L) {
+static int close_it(lua_State* L) {
     redisFree(lua_touserdata(L, 1));
     return 0;
 }
 
-int luaopen_hiredis_shim(lua_State *L);
-int luaopen_hiredis_shim(lua_State *L) {
+int luaopen_hiredis_shim(lua_State* L);
+int luaopen_hiredis_shim(lua_State* L) {
     const luaL_Reg functions[] = {
         {"connect", connect_to}, {"call", call}, {"close", close_it}, {NULL, NULL}};
     luaL_newlib(L, functions);

@@ -32,7 +32,7 @@ local function run(text, ...)
   ]] .. text, ...)
 end
 
--- -- Many fibers ------------------------------------------------------------------------------------------
+-- -- Many fibers ----------------------------------------------------------------------------------
 
 test.case('a hundred fibers wait in recv side by side', function()
   local fibers, ends, before = {}, {}, parked 'recv'
@@ -51,7 +51,7 @@ test.case('a hundred fibers wait in recv side by side', function()
   test.equal(parked 'recv' - before, 100)
 end)
 
-test.case('two fibers wait for the same descriptor: poll tells both, recv gives the bytes to one', function()
+test.case('of two fibers at one descriptor poll tells both, recv gives the bytes to one', function()
   local left, right = library.pair()
   local one, other = start(library.poll, left, -1), start(library.poll, left, -1)
   library.send(right, 'x')
@@ -104,7 +104,7 @@ test.case('a parked fiber says what it waits for', function()
   join(one)
 end)
 
-test.case('a descriptor that is closed meanwhile: the wait goes on until its time is over', function()
+test.case('a descriptor that is closed meanwhile ends no wait before its time is over', function()
   local left, right = library.pair()
   local one = start(library.poll, left, 50)
   library.close(left)
@@ -159,7 +159,7 @@ test.case('a fiber that never has to wait lets the others run', function()
   test.ok(turns > 10)
 end)
 
--- -- Cancellation -----------------------------------------------------------------------------------------
+-- -- Cancellation ---------------------------------------------------------------------------------
 
 test.case('cancellation ends a wait with EINTR, and later ones with ECANCELED', function()
   local left = library.pair()
@@ -217,7 +217,7 @@ test.case('wakeup() does not end a library\'s sleep', function()
   test.equal(join(one), 0)
 end)
 
--- -- Where the C library's functions are called -----------------------------------------------------------
+-- -- Where the C library's functions are called ---------------------------------------------------
 
 test.case('a finalizer blocks the thread instead of waiting', function()
   local left = library.pair()
@@ -269,7 +269,7 @@ test.case('the runtime\'s own calls are not hooked', function()
   test.equal(coir.hooks(), before)
 end)
 
--- -- The program ------------------------------------------------------------------------------------------
+-- -- The program ----------------------------------------------------------------------------------
 
 test.case('--no-hooks starts with them off', function()
   local result = run([[
@@ -281,13 +281,14 @@ test.case('--no-hooks starts with them off', function()
 end)
 
 test.case('they work at the prompt', function()
-  local result = child.shell(([[printf '%%s\n' 'package.cpath = "%s/?.so"' 'library = require "scenarios"' \
-    'coir = require "coir"' 'library.nanosleep(5)' '=coir.hooks().nanosleep.parked' | "$0" -i]]):format(arg[1]))
+  local result = child.shell(([[printf '%%s\n' 'package.cpath = "%s/?.so"' \
+    'library = require "scenarios"' 'coir = require "coir"' 'library.nanosleep(5)' \
+    '=coir.hooks().nanosleep.parked' | "$0" -i]]):format(arg[1]))
   test.match(result.out, '\n1\n')
   test.equal(result.code, 0)
 end)
 
-test.case('nothing but a wait in a library is no deadlock; only fibers that wait for each other are', function()
+test.case('a wait in a library is no deadlock', function()
   local result = run [[
     local left, right = library.pair()
     print(library.poll(left, 30))

@@ -10,8 +10,8 @@ local luasql = require 'luasql.mysql'
 local folder, port = peer.folder(), peer.free_port()
 local user = others.as_user('mysql')
 if user ~= '' then others.shell('chown mysql ' .. folder) end
-others.shell(('cd %s && %smariadb-install-db --no-defaults --datadir=%s/data --auth-root-authentication-method=normal'
-  .. ' --skip-test-db'):format(folder, user, folder))
+others.shell(('cd %s && %smariadb-install-db --no-defaults --datadir=%s/data --skip-test-db'
+  .. ' --auth-root-authentication-method=normal'):format(folder, user, folder))
 local server = peer.start(
   ('%smariadbd --no-defaults --datadir=%s/data --socket=%s/socket --pid-file=%s/pid'
     .. ' --bind-address=127.0.0.1 --port=%d'):format(user, folder, folder, folder, port),

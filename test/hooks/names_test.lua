@@ -1,4 +1,4 @@
--- names_test.lua FOLDER: getaddrinfo and gethostbyname of a C library ask the resolver of its fiber.
+-- names_test.lua FOLDER: getaddrinfo and gethostbyname of a C library ask its fiber's resolver.
 local here = arg[0]:match('^.*/') or './'
 package.path = here .. '../dns/?.lua;' .. here .. '../lua/?.lua;' .. package.path
 package.cpath = arg[1] .. '/?.so;' .. package.cpath
@@ -49,11 +49,12 @@ case('gethostbyname gives every address', good, function()
   test.equal({ library.host 'host.test' }, { '192.0.2.7', '192.0.2.8' })
 end)
 
-case('a name that does not exist', function(query, reply) reply(message.answer(query, { code = 'NXDOMAIN' })) end,
-  function()
-    test.equal(library.lookup 'nobody.test', noname)
-    test.equal(library.host 'nobody.test', host_not_found)
-  end)
+local function none(query, reply) reply(message.answer(query, { code = 'NXDOMAIN' })) end
+
+case('a name that does not exist', none, function()
+  test.equal(library.lookup 'nobody.test', noname)
+  test.equal(library.host 'nobody.test', host_not_found)
+end)
 
 case('a server that does not answer', function() end, function()
   test.equal(library.lookup 'silent.test', again)

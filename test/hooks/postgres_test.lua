@@ -5,17 +5,18 @@ local fiber = require 'fiber'
 local test = require 'test'
 local peer = others.peer
 
-local programs = others.shell('ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1'):gsub('%s+$', '')
+local programs = others.shell('ls -d /usr/lib/postgresql/*/bin | tail -n 1'):gsub('%s+$', '')
 peer.need(programs .. '/initdb')
 local luasql = require 'luasql.postgres'
 
 local folder, port = peer.folder(), peer.free_port()
 local user = others.as_user('postgres')
 if user ~= '' then others.shell('chown postgres ' .. folder) end
-others.shell(('cd %s && %s%s/initdb -D %s/data -U tester -A trust --no-sync'):format(folder, user, programs,
-  folder))
+others.shell(('cd %s && %s%s/initdb -D %s/data -U tester -A trust --no-sync'):format(folder, user,
+  programs, folder))
 local server = peer.start(
-  ("%s%s/postgres -D %s/data -k %s -h 127.0.0.1 -p %d -F"):format(user, programs, folder, folder, port),
+  ('%s%s/postgres -D %s/data -k %s -h 127.0.0.1 -p %d -F'):format(user, programs, folder, folder,
+    port),
   folder .. '/log')
 local env = luasql.postgres()
 
@@ -35,14 +36,14 @@ local function query(connection, text)
 end
 
 peer.finally(function()
-  others.shell(('%s%s/pg_ctl -D %s/data -m immediate stop >/dev/null || true'):format(user, programs, folder))
+  others.shell(('%s%s/pg_ctl -D %s/data -m immediate stop || true'):format(user, programs, folder))
   peer.remove_folder(folder)
 end, function()
   test.eventually(function() return connect('127.0.0.1') ~= nil end)
 
   for place, host in pairs { ['a unix socket'] = folder, ['loopback'] = '127.0.0.1' } do
     local list = connections(host)
-    others.case('PostgreSQL over ' .. place .. ': 20 queries of 0.25 s, side by side', 0.6, function()
+    others.case('PostgreSQL over ' .. place .. ': 20 queries of 0.25 s at once', 0.6, function()
       peer.all(20, function(i) query(list[i], 'select pg_sleep(0.25)') end)
     end)
     for _, connection in ipairs(list) do connection:close() end

@@ -1,5 +1,5 @@
--- scenarios_test.lua FOLDER: what the calls of a C library return is the same whether they park a fiber or
--- block the thread; and the other fibers have their turns in the one case only.
+-- scenarios_test.lua FOLDER: what the calls of a C library return is the same whether they park a
+-- fiber or block the thread; and the other fibers have their turns in the one case only.
 local here = arg[0]:match('^.*/') or './'
 package.path = here .. '../lua/?.lua;' .. package.path
 local child = require 'child'

@@ -8,8 +8,8 @@ local peer = others.peer
 
 peer.need('openssl')
 local folder = peer.folder()
-others.shell(('openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout %s/key -out %s/certificate -days 2 -subj /CN=localhost')
-  :format(folder, folder))
+others.shell(('openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+  .. ' -keyout %s/key -out %s/certificate -days 2 -subj /CN=localhost'):format(folder, folder))
 local socket = others.use_luasocket()
 local ssl = require 'ssl'
 assert(socket._VERSION:find('LuaSocket'))
@@ -17,8 +17,15 @@ assert(socket._VERSION:find('LuaSocket'))
 local slow = 0.1 -- seconds that the slow ends let the others wait
 
 local function context(mode)
-  return assert(ssl.newcontext { mode = mode, protocol = 'any', options = 'all', verify = mode == 'client' and 'peer' or 'none',
-    key = folder .. '/key', certificate = folder .. '/certificate', cafile = folder .. '/certificate' })
+  return assert(ssl.newcontext {
+    mode = mode,
+    protocol = 'any',
+    options = 'all',
+    verify = mode == 'client' and 'peer' or 'none',
+    key = folder .. '/key',
+    certificate = folder .. '/certificate',
+    cafile = folder .. '/certificate',
+  })
 end
 local for_server, for_client = context 'server', context 'client'
 
@@ -73,7 +80,7 @@ end, function()
     end)
   end)
 
-  -- What OpenSSL keeps of an error belongs to the thread; one fiber's failure must not become another's.
+  -- OpenSSL's error queue belongs to the thread; one fiber's failure must not become another's.
   test.case('TLS: a handshake that fails disturbs no other', function()
     local good = fiber.spawn(function()
       local s = connect()

@@ -1,5 +1,5 @@
---- transcript.lua FOLDER: runs every scenario of the C library there in a fiber and prints what its calls
---- returned. Another fiber counts meanwhile how often it had its turn.
+--- transcript.lua FOLDER: runs every scenario of the C library there in a fiber and prints what its
+--- calls returned. Another fiber counts meanwhile how often it had its turn.
 package.cpath = arg[1] .. '/?.so;' .. package.cpath
 local fiber = require 'fiber'
 local scenarios = require 'scenarios'

@@ -29,16 +29,18 @@ test.case('a fiber that computes is reported, once for each stretch, with its tr
   ]], '--watch=20')
   local _, lines = result.err:gsub('coir: fiber %d+ has kept the thread for 20 ms\n', '')
   test.equal(lines, 2)
-  local _, reports = result.err:gsub('coir: fiber %d+ %(busy%) kept the thread for %d+ ms\nstack traceback:\n', '')
+  local _, reports = result.err:gsub(
+    'coir: fiber %d+ %(busy%) kept the thread for %d+ ms\nstack traceback:\n', '')
   test.equal(reports, 2)
   test.match(result.err, "in upvalue 'compute'")
   test.equal(result.code, 0)
 end)
 
-test.case('a fiber that blocks in a system call is reported with its name, and what it called', function()
+test.case('a fiber that blocks in a system call is reported with the name of the call', function()
   local result = run([[os.execute 'sleep 0.3']], '--watch')
   test.match(result.err, 'coir: fiber %d+ has kept the thread for 50 ms, in system call wait4\n')
-  test.match(result.err, "kept the thread for %d%d%d ms\nstack traceback:\n\t%[C%]: in function 'os.execute'")
+  test.match(result.err,
+    "kept the thread for %d%d%d ms\nstack traceback:\n\t%[C%]: in function 'os.execute'")
 end)
 
 test.case('the call that blocks goes on where the kernel lets it', function()
@@ -64,7 +66,7 @@ test.case('a debug hook of the program\'s own stays', function()
   test.match(result.err, '^coir: fiber %d+ has kept the thread for 20 ms, in system call wait4\n$')
 end)
 
-test.case('a fiber that waits is not reported, in a library or in Lua; nor is anything without --watch', function()
+test.case('a fiber that waits is not reported; nor is anything without --watch', function()
   local script = [[
     local left = library.pair()
     library.poll(left, 700)
@@ -79,7 +81,8 @@ test.case('--watch with what is no time is refused', function()
   for _, value in ipairs { '', '0', '-1', '1.5', '10ms', 'x', '3600001', '99999999999999999999' } do
     local result = child.words('--watch=' .. value, '-e', 'print(1)')
     test.equal({ result.out, result.code }, { '', 1 })
-    test.match(result.err, "^[^\n]*: invalid time in '%-%-watch=" .. value:gsub('%p', '%%%0') .. "'\nusage: ")
+    test.match(result.err,
+      "^[^\n]*: invalid time in '%-%-watch=" .. value:gsub('%p', '%%%0') .. "'\nusage: ")
   end
 end)
 
