@@ -258,7 +258,13 @@ end)
 
 test.case('the runtime\'s own calls are not hooked', function()
   local socket = require 'socket'
-  local before = coir.hooks()
+  --- Without ppoll, which libkqueue calls where it stands in for epoll.
+  local function counts()
+    local all = coir.hooks()
+    all.ppoll = nil
+    return all
+  end
+  local before = counts()
   local left, right = socket.socketpair('AF_UNIX', 'SOCK_STREAM')
   local reader = fiber.spawn(function() return left:read('\n') end)
   fiber.yield()
@@ -266,7 +272,7 @@ test.case('the runtime\'s own calls are not hooked', function()
   test.equal(join(reader), 'line\n')
   fiber.sleep(0.001)
   socket.iowait(left:fd(), 'w', 1)
-  test.equal(coir.hooks(), before)
+  test.equal(counts(), before)
 end)
 
 -- -- The program ----------------------------------------------------------------------------------
