@@ -162,6 +162,10 @@ Address::Text Address::text() const {
     return text;
 }
 
+bool operator==(const Address& a, const Address& b) {
+    return a.size_ == b.size_ && std::memcmp(a.data(), b.data(), a.size_) == 0;
+}
+
 Result<std::uint16_t> parse_port(std::string_view text) {
     std::uint16_t port = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);

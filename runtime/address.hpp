@@ -39,10 +39,13 @@ public:
 
     int family() const { return storage_.ss_family; }
     std::uint16_t port() const;  // 0 for a Unix socket
-    void set_port(std::uint16_t port);  // of an IPv4 or IPv6 address
+    void set_port(std::uint16_t port);  // does nothing to a Unix socket
     Text host() const;           // the numeric address, with the scope; "unix/" for a Unix socket
     Text path() const;           // of a Unix socket; empty when it has none
     Text text() const;           // "127.0.0.1:80", "[::1]:80", "unix/:path"
+
+    // The same address in every byte.
+    friend bool operator==(const Address& a, const Address& b);
 
     const sockaddr* data() const { return reinterpret_cast<const sockaddr*>(&storage_); }
     socklen_t size() const { return size_; }

@@ -35,23 +35,15 @@ Socket::~Socket() {
 Error Socket::open(int domain, int type, int protocol) {
     int fd = open_socket(domain, type, protocol);
     if (fd < 0) return last_errno();
-    descriptor_.open(fd);
-    family_ = domain;
-    type_ = type;
-    protocol_ = protocol;
+    take(fd, domain, type, protocol);
     return {};
 }
 
 Error Socket::open_pair(Socket& left, Socket& right, int domain, int type, int protocol) {
     int fds[2];
     if (open_socket_pair(domain, type, protocol, fds) < 0) return last_errno();
-    for (int i : {0, 1}) {
-        Socket& side = i == 0 ? left : right;
-        side.descriptor_.open(fds[i]);
-        side.family_ = domain;
-        side.type_ = type;
-        side.protocol_ = protocol;
-    }
+    left.take(fds[0], domain, type, protocol);
+    right.take(fds[1], domain, type, protocol);
     return {};
 }
 
@@ -62,12 +54,12 @@ Error Socket::adopt(int fd, bool shared) {
     return {};
 }
 
-void Socket::accepted(int fd, const Socket& listener) {
+void Socket::take(int fd, int family, int type, int protocol) {
     descriptor_.open(fd);
-    family_ = listener.family_;
-    type_ = listener.type_;
-    protocol_ = listener.protocol_;
-    linger_ = listener.linger_;
+    family_ = family;
+    type_ = type;
+    protocol_ = protocol;
+    linger_ = {};
 }
 
 void Socket::describe() {

@@ -39,8 +39,13 @@ public:
     // copies elsewhere. On failure it still belongs to the caller.
     Error adopt(int fd, bool shared);
 
+    // Takes over a new, non-blocking socket of this kind.
+    void take(int fd, int family, int type, int protocol);
     // Takes over what accept() of `listener` returned.
-    void accepted(int fd, const Socket& listener);
+    void accepted(int fd, const Socket& listener) {
+        take(fd, listener.family_, listener.type_, listener.protocol_);
+        linger_ = listener.linger_;
+    }
 
     bool is_open() const { return descriptor_.is_open(); }
     int fd() const { return descriptor_.fd(); }

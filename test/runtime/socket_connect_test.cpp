@@ -6,24 +6,6 @@ using namespace coir::test;
 
 namespace {
 
-// A listening port whose queue is full: another connection is neither made nor refused.
-struct Crowded {
-    explicit Crowded(Scheduler& scheduler) : listener(scheduler, SOCK_STREAM, 0) {
-        // Done when one more hangs. The kernel's count of the queue is off by one, hence the loop.
-        for (;;) {
-            queue.push_back(std::make_unique<Socket>(scheduler));
-            REQUIRE(queue.back()->open(AF_INET, SOCK_STREAM, 0) == Error());
-            (void)queue.back()->connect(listener.address, immediate);
-            if (queue.size() > 1 && !queue.back()->peer()) break;
-        }
-    }
-    Bound listener;
-    std::vector<std::unique_ptr<Socket>> queue;
-};
-
-// A port that nobody listens on.
-Address refusing(Scheduler& scheduler) { return Bound(scheduler).address; }
-
 struct Listener {
     Listener(Scheduler& scheduler, std::string_view name, int backlog) : socket(scheduler) {
         address = *Address::unix_path(name);

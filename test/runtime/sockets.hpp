@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,24 @@ struct Bound {
     Socket socket;
     Address address;
 };
+
+// A listening port whose queue is full: another connection is neither made nor refused.
+struct Crowded {
+    explicit Crowded(Scheduler& scheduler) : listener(scheduler, SOCK_STREAM, 0) {
+        // Done when one more hangs. The kernel's count of the queue is off by one, hence the loop.
+        for (;;) {
+            queue.push_back(std::make_unique<Socket>(scheduler));
+            REQUIRE(queue.back()->open(AF_INET, SOCK_STREAM, 0) == Error());
+            (void)queue.back()->connect(listener.address, immediate);
+            if (queue.size() > 1 && !queue.back()->peer()) break;
+        }
+    }
+    Bound listener;
+    std::vector<std::unique_ptr<Socket>> queue;
+};
+
+// A port that nobody listens on.
+inline Address refusing(Scheduler& scheduler) { return Bound(scheduler).address; }
 
 // Both ends of a TCP connection over the loopback device.
 struct TcpPair {
