@@ -113,6 +113,19 @@ LuaFiber& push_new_fiber(lua_State* L, int function) {
     return *fiber;
 }
 
+Error start_new_fiber(lua_State* L, LuaFiber& fiber, bool now) {
+    Scheduler& scheduler = scheduler_of(L);
+    if (LuaFiber* self = running_fiber(L)) self->waiter = L;  // where it stands while the new one runs
+    return now && !inside_finalizer(L) ? scheduler.start_now(fiber) : scheduler.start(fiber);
+}
+
+void forget_fiber(lua_State* L, const LuaFiber& fiber) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
+    lua_pushnil(L);
+    lua_rawseti(L, -2, static_cast<lua_Integer>(fiber.id()));
+    lua_pop(L, 1);
+}
+
 LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L)) {
     Home& home = home_of(L);
     void* memory = lua_newuserdatauv(L, sizeof(LuaFiber), LuaFiber::user_values);
@@ -131,6 +144,14 @@ void LuaFiber::body() {
         main(thread);
         return;
     }
+    if (around != nullptr) {
+        around(*this);
+    } else {
+        call();
+    }
+}
+
+void LuaFiber::call() {
     failed = lua_pcall(thread, arguments, LUA_MULTRET, 1) != LUA_OK;
     if (failed && !joinable) report_error();
 }

@@ -39,6 +39,13 @@ public:
     // The program's main fiber: calls `main` instead of a Lua function.
     int (*main)(lua_State* L) = nullptr;
 
+    // What runs on the fiber's stack instead of call(), and calls it.
+    void (*around)(LuaFiber& fiber) = nullptr;
+
+    // Calls the function with its arguments, which are on top of the thread's stack; sets `failed`, and
+    // prints the error if nobody will join.
+    void call();
+
     // False when there is no memory for it.
     bool try_set_name(std::string_view name);
 
@@ -69,6 +76,13 @@ LuaFiber& check_living_fiber(lua_State* L, int index);
 // Pushes a new, not yet started fiber that will call the function at `function` with the `arguments`
 // values above it (all popped from L).
 LuaFiber& push_new_fiber(lua_State* L, int function);
+
+// Starts a new fiber: at once, but nobody runs while a finalizer does, or after those that are ready. It can
+// be tried again. Errors: ENOMEM.
+Error start_new_fiber(lua_State* L, LuaFiber& fiber, bool now);
+
+// Drops a new fiber that will not be started.
+void forget_fiber(lua_State* L, const LuaFiber& fiber);
 
 // Anchors a new fiber that will call main(L) on the state's main Lua thread, which L must be. Leaves
 // nothing on the stack.

@@ -43,16 +43,11 @@ int start_fiber(lua_State* L, Start how) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     LuaFiber& fiber = push_new_fiber(L, 1);
     fiber.joinable = how == Start::joinable;
-    Scheduler& scheduler = scheduler_of(L);
-    bool now = how == Start::now && !inside_finalizer(L);  // nobody runs while a finalizer does
-    if (LuaFiber* self = running_fiber(L)) self->waiter = L;  // where it stands while the new one runs
-    Error error = now ? scheduler.start_now(fiber) : scheduler.start(fiber);
+    Error error = start_new_fiber(L, fiber, how == Start::now);
     if (!error) return 1;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
-    lua_pushnil(L);
-    lua_rawseti(L, -2, static_cast<lua_Integer>(fiber.id()));
+    forget_fiber(L, fiber);
     return push_failure(L, error, "cannot start a fiber (%I alive)",
-                        static_cast<LUAI_UACINT>(scheduler.fibers()));
+                        static_cast<LUAI_UACINT>(scheduler_of(L).fibers()));
 }
 
 int fiber_create(lua_State* L) { return start_fiber(L, Start::now); }

@@ -17,12 +17,6 @@ namespace {
 
 constexpr const char* class_name = "socket";
 
-// Ends a module function that failed: the fiber remembers the error for socket.errno().
-int module_failure(lua_State* L, Error error) {
-    if (LuaFiber* fiber = running_fiber(L)) fiber->module_errno = error.code();
-    return push_failure(L, error);
-}
-
 // The three arguments of socket() and socketpair(), from `index` on.
 struct SocketArguments {
     int domain = 0;
@@ -179,7 +173,7 @@ int socket_index(lua_State* L) {
 int socket_gc(lua_State* L) {
     LuaSocket* s = test_socket(L, 1);
     if (s == nullptr) return 0;
-    if (s->socket.is_open()) (void)s->socket.close();
+    if (s->socket.is_open()) (void)s->close();
     if (!inside_finalizer(L)) return 0;  // called by hand: others may still use it
     s->~LuaSocket();
     new (s) LuaSocket(scheduler_of(L));  // a finalizer may still be handed it: a closed one
@@ -197,8 +191,14 @@ int socket_leave_scope(lua_State* L) {
 
 // -- Shared ------------------------------------------------------------------------------------------
 
-LuaSocket& push_new_socket(lua_State* L) {
-    void* memory = lua_newuserdatauv(L, sizeof(LuaSocket), 0);
+Error LuaSocket::close() {
+    if (listener == nullptr) return socket.close();
+    listener->close();
+    return {};
+}
+
+LuaSocket& push_new_socket(lua_State* L, int user_values) {
+    void* memory = lua_newuserdatauv(L, sizeof(LuaSocket), user_values);
     auto* s = new (memory) LuaSocket(scheduler_of(L));
     lua_rawgetp(L, LUA_REGISTRYINDEX, home_of(L).socket_metatable);
     lua_setmetatable(L, -2);
@@ -284,7 +284,7 @@ Error close_socket(lua_State* L, LuaSocket& s, Deadline deadline) {
         if (s.socket.has_gathered()) flushed = s.socket.flush(deadline);
         if (!flushed) flushed = s.socket.linger_out();
     }
-    Error closed = s.socket.is_open() ? s.socket.close() : Error();
+    Error closed = s.socket.is_open() ? s.close() : Error();
     check_raise(L, flushed);
     return flushed ? flushed : closed;
 }
@@ -317,6 +317,7 @@ static void make_socket_class(lua_State* L) {
     add_transfer_methods(L);
     add_stream_methods(L);
     add_option_methods(L);
+    add_server_methods(L);
     lua_pushboolean(L, false);
     lua_setfield(L, -2, "rbuf");
     lua_pushvalue(L, -1);
@@ -356,6 +357,8 @@ int open_socket_core(lua_State* L) {
     make_socket_class(L);
     make_buffer_class(L);
     luaL_newlib(L, functions);
+    add_connect_functions(L);
+    add_server_functions(L);
     const struct { const char* name; int value; } halves[] = {
         {"SHUT_RD", SHUT_RD}, {"SHUT_WR", SHUT_WR}, {"SHUT_RDWR", SHUT_RDWR}};
     for (auto [name, value] : halves) {

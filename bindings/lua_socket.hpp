@@ -5,6 +5,8 @@
 
 #include "bindings/home.hpp"
 #include "bindings/object.hpp"
+#include "runtime/endpoint.hpp"
+#include "runtime/listener.hpp"
 #include "runtime/socket.hpp"
 
 namespace coir {
@@ -19,10 +21,14 @@ struct LuaSocket {
     bool waiting = true;                                               // not s:nonblock()
     bool raises_when_closed = true;  // a wait that close() ends; otherwise it fails with EBADF
     Socket socket;
+    Listener* listener = nullptr;  // whose socket it is; the first user value keeps it alive
+
+    // Closes the socket, and with it all of its listener.
+    Error close();
 };
 
 // Pushes a new socket object that is closed; open it afterwards.
-LuaSocket& push_new_socket(lua_State* L);
+LuaSocket& push_new_socket(lua_State* L, int user_values = 0);
 
 // The socket at `index`, or nullptr when there is something else or a closed one.
 inline LuaSocket* test_socket(lua_State* L, int index) { return test_object<LuaSocket>(L, index); }
@@ -94,11 +100,45 @@ inline int check_descriptor(lua_State* L, int index) {
 
 // Pushes {host =, port =, family =} for an address.
 void push_sender(lua_State* L, const Address& address);
+// The same with {type =, protocol =}, as s:name() returns it.
+void push_full_address(lua_State* L, const Socket& socket, const Address& address);
+
+// -- What the functions of the module share ----------------------------------------------------------
+
+// Ends a module function that failed: raises for cancellation and interruption; otherwise the fiber
+// remembers the error for socket.errno(). Pushes nil, a message and the code. Frees `why`, if there is one:
+// the text of the message.
+int module_failure(lua_State* L, Error error, std::string* why = nullptr);
+
+// The host and the port at these indexes: a string or nil, and a number or a string. Raises for others.
+// What it makes text of it leaves on the stack.
+Endpoint check_endpoint(lua_State* L, int host, int port);
+
+// An option in a table: its name, and what it may be beside nil.
+struct Field {
+    const char* name;
+    const char* expected;  // "a function"
+    bool (*fits)(lua_State* L, int index);
+};
+bool is_function(lua_State* L, int index);
+bool is_text(lua_State* L, int index);   // a string
+bool is_port(lua_State* L, int index);   // a number or a string
+bool is_number(lua_State* L, int index);  // and not NaN
+bool is_flag(lua_State* L, int index);   // a boolean
+
+// Pushes these fields of the table at `index`, one after the other. Raises for one that does not fit, and
+// for any that is not among them; `function` is who complains.
+void push_fields(lua_State* L, int index, const char* function, std::span<const Field> fields);
 
 // Each adds its methods to the table on top of the stack.
 void add_plain_methods(lua_State* L);
 void add_transfer_methods(lua_State* L);
 void add_stream_methods(lua_State* L);
 void add_option_methods(lua_State* L);
+void add_server_methods(lua_State* L);
+
+// Each adds its functions to the table on top of the stack.
+void add_connect_functions(lua_State* L);
+void add_server_functions(lua_State* L);
 
 }  // namespace coir

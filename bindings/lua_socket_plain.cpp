@@ -30,15 +30,6 @@ Result<std::uint16_t> to_port(lua_State* L, int index) {
     return parse_port(text_of(L, index));
 }
 
-void push_full_address(lua_State* L, const LuaSocket& s, const Address& address) {
-    push_sender(L, address);
-    push_type(L, s.socket.type());
-    lua_setfield(L, -2, "type");
-    push_protocol(L, s.socket.protocol());
-    lua_setfield(L, -2, "protocol");
-    luaL_setmetatable(L, "socket.address");
-}
-
 int address_tostring(lua_State* L) {
     lua_getfield(L, 1, "host");
     lua_pushliteral(L, ":");
@@ -51,7 +42,7 @@ int socket_name(lua_State* L) {
     LuaSocket& s = check_socket(L);
     Result<Address> address = s.socket.name();
     if (!address) return fail(L, s, address.error());
-    push_full_address(L, s, *address);
+    push_full_address(L, s.socket, *address);
     return 1;
 }
 
@@ -59,7 +50,7 @@ int socket_peer(lua_State* L) {
     LuaSocket& s = check_socket(L);
     Result<Address> address = s.socket.peer();
     if (!address) return fail(L, s, address.error());
-    push_full_address(L, s, *address);
+    push_full_address(L, s.socket, *address);
     return 1;
 }
 
@@ -140,7 +131,12 @@ int socket_close(lua_State* L) {
 }
 
 int socket_detach(lua_State* L) {
-    lua_pushinteger(L, check_socket(L).socket.detach());
+    LuaSocket& s = check_socket(L);
+    lua_pushinteger(L, s.socket.detach());
+    if (s.listener != nullptr) {
+        s.listener->keep_file();
+        s.listener->close();
+    }
     return 1;
 }
 
@@ -201,6 +197,15 @@ int socket_error(lua_State* L) {
 }
 
 }  // namespace
+
+void push_full_address(lua_State* L, const Socket& socket, const Address& address) {
+    push_sender(L, address);
+    push_type(L, socket.type());
+    lua_setfield(L, -2, "type");
+    push_protocol(L, socket.protocol());
+    lua_setfield(L, -2, "protocol");
+    luaL_setmetatable(L, "socket.address");
+}
 
 AddressArguments describe_address(lua_State* L, int host, int port) {
     AddressArguments about;

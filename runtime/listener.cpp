@@ -136,7 +136,8 @@ Error Listener::bind_all(const Plan& plan, std::uint16_t port, std::string& why)
 Error Listener::bind_one(Socket& socket, const Address& address, const Plan& plan) {
     const Options& options = plan.options;
     bool stream = options.type == SOCK_STREAM;
-    if (Error error = socket.open(address.family(), options.type, 0)) return error;
+    int protocol = address.family() == AF_UNIX ? 0 : stream ? IPPROTO_TCP : IPPROTO_UDP;
+    if (Error error = socket.open(address.family(), options.type, protocol)) return error;
     if (address.family() == AF_INET6) {
         if (Error error = switch_on(socket, IPPROTO_IPV6, IPV6_V6ONLY)) return error;
     }

@@ -29,6 +29,36 @@ function socket.socketpair(...)
   return immediate(left), immediate(right)
 end
 
+function socket.tcp_connect(...) return immediate(native.tcp_connect(...)) end
+
+--- @return function the same for a socket in immediate mode
+local function with_immediate(f)
+  return function(s, ...) return f(immediate(s), ...) end
+end
+
+--- @return any options those of a server whose sockets are in immediate mode
+local function immediate_options(options)
+  if type(options) == 'function' then return with_immediate(options) end
+  if type(options) ~= 'table' then return options end
+  local copy = {}
+  for name, value in pairs(options) do
+    copy[name] = type(value) == 'function' and with_immediate(value) or value
+  end
+  return copy
+end
+
+function socket.tcp_server(host, port, options, timeout)
+  return immediate(native.tcp_server(host, port, immediate_options(options), timeout))
+end
+
+function socket.tcp_server_create(host, port, options, timeout)
+  return immediate(native.tcp_server_create(host, port, immediate_options(options), timeout))
+end
+
+function socket.tcp_server_loop(s, options)
+  return native.tcp_server_loop(s, immediate_options(options))
+end
+
 local tarantool = { socket = socket, fiber = fiber, errno = errno }
 tarantool.box = { socket = socket, fiber = fiber, errno = errno }
 

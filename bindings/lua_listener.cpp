@@ -1,0 +1,295 @@
+#include "bindings/lua_listener.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <new>
+
+namespace coir {
+
+namespace {
+
+constexpr const char* class_name = "socket.listener";
+constexpr std::size_t longest_name = 255;  // of a fiber
+
+int listener_gc(lua_State* L) {
+    auto* shared = static_cast<LuaListener*>(luaL_checkudata(L, 1, class_name));
+    if (!inside_finalizer(L)) return 0;
+    shared->~LuaListener();
+    return 0;
+}
+
+// -- Options -------------------------------------------------------------------------------------------
+
+bool is_connection_count(lua_State* L, int index) {
+    int whole = 0;
+    return lua_tointegerx(L, index, &whole) >= 1 && whole && !is_text(L, index);
+}
+
+bool is_backlog(lua_State* L, int index) {
+    int whole = 0;
+    return lua_tointegerx(L, index, &whole) >= 0 && whole && !is_text(L, index);
+}
+
+constexpr Field server_fields[] = {{"handler", "a function", is_function},
+                                   {"prepare", "a function", is_function},
+                                   {"name", "a string", is_text},
+                                   {"max_connections", "an integer from 1", is_connection_count},
+                                   {"backlog", "an integer from 0", is_backlog}};
+
+// Whether the function at `index` has more than one parameter.
+bool takes_more_than_one(lua_State* L, int index) {
+    lua_Debug about;
+    lua_pushvalue(L, index);
+    return lua_getinfo(L, ">u", &about) == 0 || about.isvararg || about.nparams > 1;
+}
+
+bool assign(std::string& text, std::string_view value) {
+    try {
+        text = value;
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+// -- Opening -------------------------------------------------------------------------------------------
+
+Error find_own_addresses(LuaListener& shared, const ServerArguments& arguments) {
+    try {
+        return find_addresses(arguments.endpoint, shared.addresses, shared.why);
+    } catch (const std::bad_alloc&) {
+        return std::errc::not_enough_memory;
+    }
+}
+
+// Opens the listener on the socket objects in the table at `table`. When prepare raises, the error is left on
+// top of the stack.
+Error open_sockets(lua_State* L, LuaListener& shared, const ServerArguments& arguments, int table,
+                   bool& raised) {
+    auto prepare = [&](Socket&) -> Result<int> {
+        lua_pushvalue(L, arguments.prepare);
+        lua_rawgeti(L, table, static_cast<lua_Integer>(shared.listener.sockets().size()));
+        raised = lua_pcall(L, 1, 1, 0) != LUA_OK;
+        if (raised) return std::errc::operation_canceled;
+        int given = 0;
+        lua_Integer backlog = lua_tointegerx(L, -1, &given);
+        lua_pop(L, 1);
+        return given ? static_cast<int>(std::clamp<lua_Integer>(backlog, 0, INT_MAX)) : arguments.options.backlog;
+    };
+    try {
+        std::vector<Socket*> sockets;
+        for (std::size_t i = 0; i < shared.addresses.size(); ++i) {
+            lua_rawgeti(L, table, static_cast<lua_Integer>(i + 1));
+            sockets.push_back(&static_cast<LuaSocket*>(lua_touserdata(L, -1))->socket);
+            lua_pop(L, 1);
+        }
+        Listener::Prepare wanted;
+        if (!lua_isnil(L, arguments.prepare)) wanted = prepare;
+        return shared.listener.open(shared.addresses, sockets, arguments.options, wanted, shared.why);
+    } catch (const std::bad_alloc&) {
+        return std::errc::not_enough_memory;
+    }
+}
+
+// Pushes a table of as many closed sockets as the listener has addresses. Each keeps it alive.
+void push_sockets(lua_State* L, LuaListener& shared, int index) {
+    lua_newtable(L);
+    for (std::size_t i = 1; i <= shared.addresses.size(); ++i) {
+        push_new_socket(L, 1).listener = &shared.listener;
+        lua_pushvalue(L, index);
+        lua_setiuservalue(L, -2, 1);
+        lua_rawseti(L, -2, static_cast<lua_Integer>(i));
+    }
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, index, LuaListener::sockets_value);
+}
+
+LuaListener* fail_to_open(lua_State* L, LuaListener& shared, Error error) {
+    module_failure(L, error, new (std::nothrow) std::string(std::move(shared.why)));
+    return nullptr;
+}
+
+// -- Fibers --------------------------------------------------------------------------------------------
+
+// The fiber of a socket: whatever ends it, nobody is left waiting for a server that does not answer.
+void serve_socket(LuaFiber& fiber) {
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread, 2));
+    fiber.call();
+    shared.listener.close();
+    lua_remove(fiber.thread, 2);
+}
+
+// stop([timeout]) -> true | false, message, code
+int server_stop(lua_State* L) {
+    LuaSocket* s = test_socket(L, 1);
+    if (s == nullptr || s->listener == nullptr) return luaL_error(L, "Usage: server:stop([timeout])");
+    Deadline deadline = opt_timeout(L, 2);
+    s->listener->close();
+    begin_wait(L);
+    Result<std::size_t> cancelled = s->listener->stop(deadline);
+    if (!cancelled) check_raise(L, cancelled.error());
+    lua_pushboolean(L, cancelled && *cancelled == 0);
+    if (lua_toboolean(L, -1)) return 1;
+    lua_pushfstring(L, "%I connections were cancelled", static_cast<LUAI_UACINT>(*cancelled));
+    lua_pushinteger(L, ETIMEDOUT);
+    set_errno(L, ETIMEDOUT);
+    return 3;
+}
+
+}  // namespace
+
+// -- Options -------------------------------------------------------------------------------------------
+
+void check_server_options(lua_State* L, int index, bool prepares, ServerArguments& arguments) {
+    int handler = lua_gettop(L) + 1;
+    int prepare = handler + 1;
+    if (lua_istable(L, index)) {
+        push_fields(L, index, arguments.function, server_fields);
+    } else {
+        lua_settop(L, handler + 4);
+        if (!lua_isnil(L, index) && !lua_isfunction(L, index)) {
+            luaL_error(L, "%s: a function or a table expected, got %s", arguments.function,
+                       luaL_typename(L, index));
+        }
+        lua_pushvalue(L, index);
+        lua_replace(L, prepares ? prepare : handler);
+    }
+    if (!prepares && lua_isnil(L, handler)) luaL_error(L, "%s: handler is missing", arguments.function);
+    Listener::Options& options = arguments.options;
+    if (!lua_isnil(L, handler + 3)) {
+        options.max_connections = static_cast<std::size_t>(lua_tointeger(L, handler + 3));
+    }
+    if (!lua_isnil(L, handler + 4)) {
+        options.backlog = static_cast<int>(std::min<lua_Integer>(lua_tointeger(L, handler + 4), INT_MAX));
+    }
+    arguments.handler = handler;
+    arguments.prepare = prepare;
+    arguments.name = handler + 2;
+}
+
+ServerArguments check_server_arguments(lua_State* L, const char* function, bool prepares) {
+    ServerArguments arguments;
+    arguments.function = function;
+    lua_settop(L, 4);
+    arguments.endpoint = check_endpoint(L, 1, 2);
+    arguments.endpoint.passive = true;
+    arguments.deadline = opt_timeout(L, 4);
+    check_server_options(L, 3, prepares, arguments);
+    return arguments;
+}
+
+// -- Listeners -----------------------------------------------------------------------------------------
+
+LuaListener& push_new_listener(lua_State* L, const ServerArguments& arguments) {
+    void* memory = lua_newuserdatauv(L, sizeof(LuaListener), LuaListener::user_values);
+    auto* shared = new (memory) LuaListener(scheduler_of(L));
+    luaL_setmetatable(L, class_name);
+    set_listener_options(L, lua_gettop(L), arguments);
+    return *shared;
+}
+
+void set_listener_options(lua_State* L, int index, const ServerArguments& arguments) {
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, index));
+    shared.listener.set_max_connections(arguments.options.max_connections);
+    shared.tells_sender = !lua_isnil(L, arguments.handler) && takes_more_than_one(L, arguments.handler);
+    lua_pushvalue(L, arguments.handler);
+    lua_setiuservalue(L, index, LuaListener::handler_value);
+    if (lua_isnil(L, arguments.name)) return;
+    if (!assign(shared.name, to_view(L, arguments.name))) luaL_error(L, "not enough memory");
+}
+
+LuaListener* push_open_listener(lua_State* L, const ServerArguments& arguments) {
+    begin_wait(L);
+    LuaListener& shared = push_new_listener(L, arguments);
+    int index = lua_gettop(L);
+    if (Error error = find_own_addresses(shared, arguments)) return fail_to_open(L, shared, error);
+    push_sockets(L, shared, index);
+    bool raised = false;
+    Error error = open_sockets(L, shared, arguments, index + 1, raised);
+    if (raised) lua_error(L);
+    if (error) return fail_to_open(L, shared, error);
+    lua_rawgeti(L, index + 1, 1);
+    lua_remove(L, index + 1);
+    return &shared;
+}
+
+// -- Fibers --------------------------------------------------------------------------------------------
+
+void LuaListener::name_fiber(LuaFiber& fiber, const Address& address) const {
+    Address::Text text = address.text();
+    try {
+        std::string full;
+        full.reserve(name.size() + 1 + text.size);
+        full.append(name).append("/").append(text.view());
+        if (full.size() > longest_name) full.resize(longest_name);
+        fiber.set_name(std::move(full));
+        fiber.named = true;
+    } catch (const std::bad_alloc&) {
+    }
+}
+
+bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t from) {
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, index));
+    std::uint16_t asked = shared.addresses.front().port();
+    lua_getiuservalue(L, index, LuaListener::sockets_value);
+    int sockets = lua_gettop(L);
+    for (std::size_t i = from; i < shared.listener.sockets().size(); ++i) {
+        lua_pushvalue(L, index);
+        lua_pushcfunction(L, function);
+        lua_pushvalue(L, index);
+        lua_rawgeti(L, sockets, static_cast<lua_Integer>(i + 1));
+        Result<Address> address = shared.listener.sockets()[i]->name();
+        LuaFiber& fiber = push_new_fiber(L, sockets + 1);
+        fiber.arguments -= 1;
+        fiber.around = serve_socket;
+        if (address) {
+            address->set_port(asked);
+            shared.name_fiber(fiber, *address);
+        }
+        if (Error error = start_new_fiber(L, fiber, false)) {
+            forget_fiber(L, fiber);
+            shared.listener.close();
+            module_failure(L, error);
+            return false;
+        }
+        lua_settop(L, sockets);
+    }
+    lua_pop(L, 1);
+    return true;
+}
+
+Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from, int first,
+                    void (*around)(LuaFiber& fiber)) {
+    LuaFiber& fiber = push_new_fiber(L, first);
+    fiber.arguments -= 2;
+    fiber.around = around;
+    shared.name_fiber(fiber, from);
+    while (Error error = start_new_fiber(L, fiber, true)) {
+        if (Error ended = shared.listener.pause(error, socket)) {
+            forget_fiber(L, fiber);
+            return ended;
+        }
+    }
+    return {};
+}
+
+void push_address_asked_for(lua_State* L, const LuaListener& shared) {
+    const Socket& first = *shared.listener.sockets().front();
+    Result<Address> address = first.name();
+    if (address) address->set_port(shared.addresses.front().port());
+    push_full_address(L, first, address ? *address : shared.addresses.front());
+}
+
+void make_listener_class(lua_State* L) {
+    luaL_newmetatable(L, class_name);
+    lua_pushcfunction(L, listener_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}
+
+void add_server_methods(lua_State* L) {
+    lua_pushcfunction(L, server_stop);
+    lua_setfield(L, -2, "stop");
+}
+
+}  // namespace coir

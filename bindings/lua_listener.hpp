@@ -1,0 +1,74 @@
+// lua_listener.hpp: what the servers of the socket module share.
+//
+// A server is its first socket. Behind it is a LuaListener, a userdata that belongs to all sockets of the
+// server and to the fibers that serve it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bindings/lua_fiber.hpp"
+#include "bindings/lua_socket.hpp"
+
+namespace coir {
+
+struct LuaListener {
+    enum UserValue { handler_value = 1, sockets_value, user_values = sockets_value };
+
+    explicit LuaListener(Scheduler& scheduler) : listener(scheduler) {}
+
+    // Fiber of this server: named after it and `address`. Does nothing without memory for the name.
+    void name_fiber(LuaFiber& fiber, const Address& address) const;
+
+    Listener listener;
+    std::vector<Address> addresses;
+    std::string why;    // it could not be opened
+    std::string name = "server";
+    bool tells_sender = true;  // the handler takes a second argument
+};
+
+// The options of a server, checked.
+struct ServerArguments {
+    const char* function;  // that complains of them
+    Endpoint endpoint;
+    Deadline deadline = never;
+    Listener::Options options;
+    int handler = 0;  // where they are on the stack: functions, or nil
+    int prepare = 0;
+    int name = 0;  // a string, or nil
+};
+
+// Reads the options at `index`: a table, or the one function that is needed, a handler or, `prepares`, a
+// prepare. Leaves what it reads on the stack. Raises for everything else.
+void check_server_options(lua_State* L, int index, bool prepares, ServerArguments& arguments);
+
+// (host, port, options[, timeout]) from index 1 on.
+ServerArguments check_server_arguments(lua_State* L, const char* function, bool prepares);
+
+// Pushes a listener without sockets that has the handler and the name of `arguments`.
+LuaListener& push_new_listener(lua_State* L, const ServerArguments& arguments);
+
+// Pushes the listener and its first socket, once all of its sockets are bound. Waits for names. Otherwise
+// pushes what module_failure() does, and returns nullptr.
+LuaListener* push_open_listener(lua_State* L, const ServerArguments& arguments);
+
+// Gives the listener at `index` the handler, the name and the limit of `arguments`.
+void set_listener_options(lua_State* L, int index, const ServerArguments& arguments);
+
+// Starts a fiber for each socket of the listener at `index`, the first `from` of them left out, that calls
+// function(listener, socket) and closes the listener afterwards. False when it has pushed what
+// module_failure() does.
+bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t from = 0);
+
+// Pushes the address of the server's first socket with the port that was asked for.
+void push_address_asked_for(lua_State* L, const LuaListener& shared);
+
+// Starts a fiber for what has come to `socket`: the function and arguments from index `first` up, which are
+// popped, with two values below them that live until around(fiber) returns. Waits while there is no memory
+// for it. Errors: those of Listener::pause().
+Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from, int first,
+                    void (*around)(LuaFiber& fiber));
+
+void make_listener_class(lua_State* L);
+
+}  // namespace coir

@@ -1,0 +1,144 @@
+// lua_server.cpp: socket.tcp_server and its two halves.
+#include "bindings/lua_listener.hpp"
+
+namespace coir {
+
+namespace {
+
+// On the stack of a handler's fiber. Below the call are the listener and the client.
+void serve_connection(LuaFiber& fiber) {
+    lua_State* L = fiber.thread;
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 2));
+    auto& client = *static_cast<LuaSocket*>(lua_touserdata(L, 3));
+    {
+        Listener::Connection connection(shared.listener, &fiber);
+        fiber.call();
+        Socket& socket = client.socket;
+        fiber.waiter = L;
+        if (socket.is_open() && socket.has_gathered() && !fiber.cancelled()) {
+            (void)socket.flush(write_deadline(L, client, lua_gettop(L) + 1));
+        }
+        if (socket.is_open()) (void)socket.close();
+    }
+    lua_remove(L, 3);
+    lua_remove(L, 2);
+}
+
+// Starts the handler for the client on top of the stack.
+Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, const Address& from) {
+    int client = lua_gettop(L);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, client);
+    lua_getiuservalue(L, 1, LuaListener::handler_value);
+    lua_pushvalue(L, client);
+    if (shared.tells_sender) push_sender(L, from);
+    return start_handler(L, shared, on.socket, from, client + 1, serve_connection);
+}
+
+// Accepts until the socket is closed: (listener, socket). A client's object is made before the client
+// comes: nothing that can fail may stand between accept() and the owner.
+int accept_connections(lua_State* L) {
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
+    auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
+    for (;;) {
+        lua_settop(L, 2);
+        LuaSocket& client = push_new_socket(L);
+        Address from;
+        Result<int> fd = shared.listener.accept(on.socket, from);
+        Error error = fd.error();
+        if (fd) {
+            client.socket.accepted(*fd, on.socket);
+            client.waiting = on.waiting;
+            error = start_client(L, shared, on, from);
+        }
+        if (!error) continue;
+        if (error == std::errc::bad_file_descriptor) break;
+        return module_failure(L, error);
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+// The same, and goes on after a lack of memory.
+int accept_for_ever(lua_State* L) {
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
+    auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
+    begin_wait(L);
+    for (;;) {
+        lua_settop(L, 2);
+        lua_pushcfunction(L, accept_connections);
+        lua_pushvalue(L, 1);
+        lua_pushvalue(L, 2);
+        int status = lua_pcall(L, 2, LUA_MULTRET, 0);
+        if (status == LUA_OK) return lua_gettop(L) - 2;
+        if (status != LUA_ERRMEM) return lua_error(L);
+        check_raise(L, shared.listener.pause(std::errc::not_enough_memory, on.socket));
+    }
+}
+
+// tcp_server(host, port, handler | options[, timeout]) -> server, address
+int module_tcp_server(lua_State* L) {
+    ServerArguments arguments = check_server_arguments(L, "tcp_server", false);
+    LuaListener* shared = push_open_listener(L, arguments);
+    if (shared == nullptr) return 3;
+    if (!start_serving(L, lua_gettop(L) - 1, accept_for_ever)) return 3;
+    push_address_asked_for(L, *shared);
+    return 2;
+}
+
+// tcp_server_create(host, port[, prepare | options[, timeout]]) -> server, address
+int module_tcp_server_create(lua_State* L) {
+    ServerArguments arguments = check_server_arguments(L, "tcp_server_create", true);
+    LuaListener* shared = push_open_listener(L, arguments);
+    if (shared == nullptr) return 3;
+    push_address_asked_for(L, *shared);
+    return 2;
+}
+
+// Pushes the socket that argument 1 is, or whose descriptor it is.
+LuaSocket& push_listening_socket(lua_State* L) {
+    if (LuaSocket* s = test_socket(L, 1)) {
+        if (!s->socket.is_open()) luaL_error(L, "attempt to use closed socket");
+        lua_pushvalue(L, 1);
+        return *s;
+    }
+    int fd = check_descriptor(L, 1);
+    LuaSocket& s = push_new_socket(L);
+    if (Error error = s.socket.adopt(fd, true)) luaL_error(L, "descriptor %d cannot be used", fd);
+    return s;
+}
+
+// tcp_server_loop(socket | fd, handler | options) -> true | nil, message, code
+int module_tcp_server_loop(lua_State* L) {
+    ServerArguments arguments;
+    arguments.function = "tcp_server_loop";
+    lua_settop(L, 2);
+    check_server_options(L, 2, false, arguments);
+    LuaSocket& s = push_listening_socket(L);
+    int socket = lua_gettop(L);
+    if (s.listener == nullptr) {
+        push_new_listener(L, arguments);
+    } else {
+        lua_getiuservalue(L, socket, 1);
+        set_listener_options(L, socket + 1, arguments);
+        if (!start_serving(L, socket + 1, accept_for_ever, 1)) return 3;
+    }
+    lua_pushcfunction(L, accept_for_ever);
+    lua_pushvalue(L, socket + 1);
+    lua_pushvalue(L, socket);
+    lua_call(L, 2, LUA_MULTRET);
+    return lua_gettop(L) - socket - 1;
+}
+
+}  // namespace
+
+void add_server_functions(lua_State* L) {
+    static const luaL_Reg functions[] = {{"tcp_server", module_tcp_server},
+                                         {"tcp_server_create", module_tcp_server_create},
+                                         {"tcp_server_loop", module_tcp_server_loop},
+                                         {nullptr, nullptr}};
+    make_listener_class(L);
+    luaL_setfuncs(L, functions, 0);
+}
+
+}  // namespace coir
