@@ -1,7 +1,6 @@
 // lua_connect.cpp: socket.tcp_connect, and what the functions that take a host and a port share.
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <new>
 
 #include "bindings/lua_fiber.hpp"
@@ -11,12 +10,6 @@
 namespace coir {
 
 namespace {
-
-int push_text(lua_State* L) {
-    const auto& text = *static_cast<const std::string*>(lua_touserdata(L, 1));
-    push_view(L, text);
-    return 1;
-}
 
 struct ConnectArguments {
     Endpoint endpoint;
@@ -79,15 +72,17 @@ ConnectArguments check_connect_arguments(lua_State* L) {
     return arguments;
 }
 
-// Calls no Lua. `why`, which the caller frees, is set on failure, unless there is no memory for it.
-Error connect(Socket& socket, const ConnectArguments& arguments, std::string*& why) {
+struct Preparation {
+    std::vector<Address> addresses;
+    std::string why;
+};
+
+Error find_and_connect(Socket& socket, Resolver& resolver, const ConnectArguments& arguments,
+                       Preparation& work) {
+    const auto& [endpoint, options, deadline] = arguments;
     try {
-        auto text = std::make_unique<std::string>();
-        std::vector<Address> addresses;
-        Error error = find_addresses(arguments.endpoint, addresses, *text);
-        if (!error) error = connect_any(socket, addresses, arguments.options, arguments.deadline, *text);
-        if (error) why = text.release();
-        return error;
+        Error error = find_addresses(resolver, endpoint, deadline, work.addresses, work.why);
+        return error ? error : connect_any(socket, work.addresses, options, deadline, work.why);
     } catch (const std::bad_alloc&) {
         return std::errc::not_enough_memory;
     }
@@ -95,35 +90,17 @@ Error connect(Socket& socket, const ConnectArguments& arguments, std::string*& w
 
 int module_tcp_connect(lua_State* L) {
     ConnectArguments arguments = check_connect_arguments(L);
+    Resolver& resolver = resolver_of(L);
+    auto& work = push_owned<Preparation>(L);
     LuaSocket& s = push_new_socket(L);
     begin_wait(L);
-    std::string* why = nullptr;
-    Error error = connect(s.socket, arguments, why);
-    if (error) return module_failure(L, error, why);
+    Error error = find_and_connect(s.socket, resolver, arguments, work);
+    if (error) return fail_look_up(L, error, work.why);
     set_errno(L, 0);
     return 1;
 }
 
 }  // namespace
-
-int module_failure(lua_State* L, Error error, std::string* why) {
-    bool has_text = why != nullptr && !why->empty();
-    int status = LUA_OK;
-    lua_pushnil(L);
-    if (has_text) {
-        lua_pushcfunction(L, push_text);
-        lua_pushlightuserdata(L, why);
-        status = lua_pcall(L, 1, 1, 0);
-    }
-    delete why;
-    if (status != LUA_OK) lua_error(L);
-    check_raise(L, error);
-    if (!has_text) push_error_text(L, error);
-    lua_pushinteger(L, error.code());
-    if (LuaFiber* fiber = running_fiber(L)) fiber->module_errno = error.code();
-    set_errno(L, error.code());
-    return 3;
-}
 
 Endpoint check_endpoint(lua_State* L, int host, int port) {
     Endpoint endpoint;

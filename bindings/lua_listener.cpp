@@ -54,9 +54,10 @@ bool assign(std::string& text, std::string_view value) {
 
 // -- Opening -------------------------------------------------------------------------------------------
 
-Error find_own_addresses(LuaListener& shared, const ServerArguments& arguments) {
+Error find_own_addresses(Resolver& resolver, const ServerArguments& arguments, LuaListener& shared) {
     try {
-        return find_addresses(arguments.endpoint, shared.addresses, shared.why);
+        return find_addresses(resolver, arguments.endpoint, arguments.deadline, shared.addresses,
+                              shared.why);
     } catch (const std::bad_alloc&) {
         return std::errc::not_enough_memory;
     }
@@ -104,8 +105,8 @@ void push_sockets(lua_State* L, LuaListener& shared, int index) {
     lua_setiuservalue(L, index, LuaListener::sockets_value);
 }
 
-LuaListener* fail_to_open(lua_State* L, LuaListener& shared, Error error) {
-    module_failure(L, error, new (std::nothrow) std::string(std::move(shared.why)));
+LuaListener* fail_to_open(lua_State* L, const LuaListener& shared, Error error) {
+    fail_look_up(L, error, shared.why);
     return nullptr;
 }
 
@@ -200,9 +201,12 @@ void set_listener_options(lua_State* L, int index, const ServerArguments& argume
 
 LuaListener* push_open_listener(lua_State* L, const ServerArguments& arguments) {
     begin_wait(L);
+    Resolver& resolver = resolver_of(L);
     LuaListener& shared = push_new_listener(L, arguments);
     int index = lua_gettop(L);
-    if (Error error = find_own_addresses(shared, arguments)) return fail_to_open(L, shared, error);
+    if (Error error = find_own_addresses(resolver, arguments, shared)) {
+        return fail_to_open(L, shared, error);
+    }
     push_sockets(L, shared, index);
     bool raised = false;
     Error error = open_sockets(L, shared, arguments, index + 1, raised);

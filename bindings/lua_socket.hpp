@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "bindings/home.hpp"
+#include "bindings/lua_resolver.hpp"
 #include "bindings/object.hpp"
 #include "runtime/endpoint.hpp"
 #include "runtime/listener.hpp"
@@ -105,10 +105,8 @@ void push_full_address(lua_State* L, const Socket& socket, const Address& addres
 
 // -- What the functions of the module share ----------------------------------------------------------
 
-// Ends a module function that failed: raises for cancellation and interruption; otherwise the fiber
-// remembers the error for socket.errno(). Pushes nil, a message and the code. Frees `why`, if there is one:
-// the text of the message.
-int module_failure(lua_State* L, Error error, std::string* why = nullptr);
+// fail_look_up() without a message of its own.
+inline int module_failure(lua_State* L, Error error) { return fail_look_up(L, error, {}); }
 
 // The host and the port at these indexes: a string or nil, and a number or a string. Raises for others.
 // What it makes text of it leaves on the stack.

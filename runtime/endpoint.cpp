@@ -1,7 +1,8 @@
 #include "runtime/endpoint.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <cstring>
-#include <string>
 
 namespace coir {
 
@@ -9,8 +10,9 @@ namespace {
 
 constexpr std::size_t longest_shown = 200;
 
-bool is_number(std::string_view text) {
-    return text.find_first_not_of("+-0123456789") == std::string_view::npos;
+// Names of services have a letter (RFC 6335).
+bool is_name(std::string_view text) {
+    return std::any_of(text.begin(), text.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
 }
 
 Error fail(const Endpoint& endpoint, Error error, const std::string& detail, std::string& why) {
@@ -28,7 +30,8 @@ std::string text_of(const Endpoint& endpoint) {
     return cut(endpoint.host) + ":" + cut(endpoint.service);
 }
 
-Error find_addresses(const Endpoint& endpoint, std::vector<Address>& found, std::string& why) {
+Error find_addresses(Resolver& resolver, const Endpoint& endpoint, Deadline deadline,
+                     std::vector<Address>& found, std::string& why) {
     if (endpoint.host == "unix/") {
         Result<Address> address = Address::unix_path(endpoint.service);
         if (address) {
@@ -41,7 +44,7 @@ Error find_addresses(const Endpoint& endpoint, std::vector<Address>& found, std:
                     why);
     }
     Result<std::uint16_t> port = parse_port(endpoint.service);
-    bool possible = port ? *port != 0 || endpoint.passive : !is_number(endpoint.service);
+    bool possible = port ? *port != 0 || endpoint.passive : is_name(endpoint.service);
     if (!possible) return fail(endpoint, std::errc::invalid_argument, "no such port: ", why);
     if (port) {
         Result<Address> address = Address::inet(endpoint.family, endpoint.host, *port);
@@ -50,7 +53,12 @@ Error find_addresses(const Endpoint& endpoint, std::vector<Address>& found, std:
             return {};
         }
     }
-    return fail(endpoint, Error(EIO), "names are not resolved: ", why);
+    int flags = endpoint.passive ? AI_PASSIVE : 0;
+    Resolver::Answer answer = resolver.resolve(
+        {endpoint.host, endpoint.service, endpoint.family, endpoint.type, 0, flags}, deadline);
+    why = std::move(answer.message);
+    for (const Resolver::Row& row : answer.rows) found.push_back(row.address);
+    return answer.error;
 }
 
 }  // namespace coir

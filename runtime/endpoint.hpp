@@ -5,8 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "runtime/address.hpp"
-#include "runtime/clock.hpp"
+#include "runtime/resolver.hpp"
 
 namespace coir {
 
@@ -22,9 +21,10 @@ struct Endpoint {
 // "host:service", cut where it gets long: for messages.
 std::string text_of(const Endpoint& endpoint);
 
-// Finds the addresses of `endpoint`, at least one. On failure `why` says what was looked for and what was
-// wrong. Errors: EINVAL for a port that is none, ENOBUFS for too long a path, EIO for a name or a service
-// that is unknown.
-Error find_addresses(const Endpoint& endpoint, std::vector<Address>& found, std::string& why);
+// Finds the addresses of `endpoint`, at least one, the one to try first first. Waits for names only. On
+// failure `why` says what was looked for and what was wrong. Errors: EINVAL for a port that is none, ENOBUFS
+// for too long a path, those of Resolver::resolve().
+Error find_addresses(Resolver& resolver, const Endpoint& endpoint, Deadline deadline,
+                     std::vector<Address>& found, std::string& why);
 
 }  // namespace coir

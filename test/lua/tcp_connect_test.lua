@@ -1,7 +1,6 @@
 -- tcp_connect_test.lua: socket.tcp_connect with numeric addresses and paths.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
-local child = require 'child'
 local descriptors = require 'descriptors'
 local loopback = require 'loopback'
 local errno = require 'errno'
@@ -111,6 +110,7 @@ end)
 
 test.case('no answer: ETIMEDOUT after the timeout, and nothing stays open', function()
   local port, queue = silent_port()
+  collectgarbage()
   local before = descriptors.count()
   local message = test.fails('ETIMEDOUT', test.takes(0.05, 5, socket.tcp_connect, '127.0.0.1', port, 0.05))
   test.equal(message, ('127.0.0.1:%d: Connection timed out'):format(port))
@@ -122,6 +122,7 @@ end)
 
 test.case('cancelling raises at once, and nothing stays open', function()
   local port, queue = silent_port()
+  collectgarbage()
   local before = descriptors.count()
   local f = fiber.spawn(socket.tcp_connect, '127.0.0.1', port)
   test.settle()
@@ -169,13 +170,18 @@ test.case('a local address that is not ours fails', function()
   test.ok(listener)
 end)
 
--- -- Two addresses of one name, of which the first is a black hole ---------------------------------
+test.case('names: what cannot be one is refused, what is unknown is named', function()
+  for _, name in ipairs { ('x'):rep(300), 'a..b', 'a\0b' } do
+    local message = test.fails('EIO', socket.tcp_connect(name, 80, 5))
+    test.ok(message:find(name:sub(1, 1), 1, true))
+  end
+  test.match(test.fails('EIO', socket.tcp_connect('127.0.0.1', '80x')), '127.0.0.1:80x')
+end)
 
-local function shell(command)
-  local pipe <close> = assert(io.popen(command .. ' 2>&1'))
-  local output = pipe:read('a')
-  local _, _, code = pipe:close()
-  return code == 0, output
-end
+test.case('localhost is found', function()
+  local server <close> = test.ok(socket.tcp_server('localhost', 0, function(s) s:write('hello') end))
+  local s <close> = test.ok(socket.tcp_connect('localhost', server:name().port, 10))
+  test.equal(s:read(nil, 10), 'hello')
+end)
 
-return { free_port = free_port, shell = shell, child = child }
+test.finish()
