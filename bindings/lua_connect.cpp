@@ -1,7 +1,6 @@
 // lua_connect.cpp: socket.tcp_connect, and what the functions that take a host and a port share.
 #include <algorithm>
 #include <cmath>
-#include <new>
 
 #include "bindings/lua_fiber.hpp"
 #include "bindings/lua_socket.hpp"
@@ -72,30 +71,16 @@ ConnectArguments check_connect_arguments(lua_State* L) {
     return arguments;
 }
 
-struct Preparation {
-    std::vector<Address> addresses;
-    std::string why;
-};
-
-Error find_and_connect(Socket& socket, Resolver& resolver, const ConnectArguments& arguments,
-                       Preparation& work) {
-    const auto& [endpoint, options, deadline] = arguments;
-    try {
-        Error error = find_addresses(resolver, endpoint, deadline, work.addresses, work.why);
-        return error ? error : connect_any(socket, work.addresses, options, deadline, work.why);
-    } catch (const std::bad_alloc&) {
-        return std::errc::not_enough_memory;
-    }
-}
-
 int module_tcp_connect(lua_State* L) {
     ConnectArguments arguments = check_connect_arguments(L);
     Resolver& resolver = resolver_of(L);
-    auto& work = push_owned<Preparation>(L);
+    auto& why = push_owned<std::string>(L);
     LuaSocket& s = push_new_socket(L);
     begin_wait(L);
-    Error error = find_and_connect(s.socket, resolver, arguments, work);
-    if (error) return fail_look_up(L, error, work.why);
+    const auto& [endpoint, options, deadline] = arguments;
+    if (Error error = connect(s.socket, resolver, endpoint, options, deadline, why)) {
+        return fail_look_up(L, error, why);
+    }
     set_errno(L, 0);
     return 1;
 }

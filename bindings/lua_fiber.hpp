@@ -39,6 +39,9 @@ public:
     // The program's main fiber: calls `main` instead of a Lua function.
     int (*main)(lua_State* L) = nullptr;
 
+    // The datagram that the fiber handles, for answers to it.
+    const struct AskedDatagram* asked = nullptr;
+
     // What runs on the fiber's stack instead of call(), and calls it.
     void (*around)(LuaFiber& fiber) = nullptr;
 

@@ -20,21 +20,24 @@ int listener_gc(lua_State* L) {
 
 // -- Options -------------------------------------------------------------------------------------------
 
-bool is_connection_count(lua_State* L, int index) {
+bool is_count(lua_State* L, int index, lua_Integer least) {
     int whole = 0;
-    return lua_tointegerx(L, index, &whole) >= 1 && whole && !is_text(L, index);
+    lua_Integer count = lua_tointegerx(L, index, &whole);
+    return whole != 0 && count >= least && !is_text(L, index);
 }
 
-bool is_backlog(lua_State* L, int index) {
-    int whole = 0;
-    return lua_tointegerx(L, index, &whole) >= 0 && whole && !is_text(L, index);
-}
+bool is_limit(lua_State* L, int index) { return is_count(L, index, 1); }
+bool is_backlog(lua_State* L, int index) { return is_count(L, index, 0); }
 
-constexpr Field server_fields[] = {{"handler", "a function", is_function},
+constexpr Field stream_fields[] = {{"handler", "a function", is_function},
                                    {"prepare", "a function", is_function},
                                    {"name", "a string", is_text},
-                                   {"max_connections", "an integer from 1", is_connection_count},
+                                   {"max_connections", "an integer from 1", is_limit},
                                    {"backlog", "an integer from 0", is_backlog}};
+constexpr Field datagram_fields[] = {{"handler", "a function", is_function},
+                                     {"prepare", "a function", is_function},
+                                     {"name", "a string", is_text},
+                                     {"max_handlers", "an integer from 1", is_limit}};
 
 // Whether the function at `index` has more than one parameter.
 bool takes_more_than_one(lua_State* L, int index) {
@@ -131,7 +134,7 @@ int server_stop(lua_State* L) {
     if (!cancelled) check_raise(L, cancelled.error());
     lua_pushboolean(L, cancelled && *cancelled == 0);
     if (lua_toboolean(L, -1)) return 1;
-    lua_pushfstring(L, "%I connections were cancelled", static_cast<LUAI_UACINT>(*cancelled));
+    lua_pushfstring(L, "%I handlers were cancelled", static_cast<LUAI_UACINT>(*cancelled));
     lua_pushinteger(L, ETIMEDOUT);
     set_errno(L, ETIMEDOUT);
     return 3;
@@ -141,42 +144,42 @@ int server_stop(lua_State* L) {
 
 // -- Options -------------------------------------------------------------------------------------------
 
-void check_server_options(lua_State* L, int index, bool prepares, ServerArguments& arguments) {
-    int handler = lua_gettop(L) + 1;
-    int prepare = handler + 1;
-    if (lua_istable(L, index)) {
-        push_fields(L, index, arguments.function, server_fields);
-    } else {
-        lua_settop(L, handler + 4);
-        if (!lua_isnil(L, index) && !lua_isfunction(L, index)) {
-            luaL_error(L, "%s: a function or a table expected, got %s", arguments.function,
-                       luaL_typename(L, index));
-        }
-        lua_pushvalue(L, index);
-        lua_replace(L, prepares ? prepare : handler);
-    }
-    if (!prepares && lua_isnil(L, handler)) luaL_error(L, "%s: handler is missing", arguments.function);
+void check_server_options(lua_State* L, int index, ServerArguments& arguments) {
+    const char* function = arguments.function;
     Listener::Options& options = arguments.options;
-    if (!lua_isnil(L, handler + 3)) {
-        options.max_connections = static_cast<std::size_t>(lua_tointeger(L, handler + 3));
+    int first = lua_gettop(L) + 1;
+    arguments.handler = first;
+    arguments.prepare = first + 1;
+    arguments.name = first + 2;
+    int limit = first + 3;
+    int backlog = first + 4;
+    if (lua_istable(L, index)) {
+        bool stream = options.type == SOCK_STREAM;
+        push_fields(L, index, function, stream ? std::span<const Field>(stream_fields) : datagram_fields);
+    } else if (lua_isnil(L, index) || lua_isfunction(L, index)) {
+        lua_settop(L, limit);
+        lua_pushvalue(L, index);
+        lua_replace(L, arguments.prepares ? arguments.prepare : arguments.handler);
+    } else {
+        luaL_error(L, "%s: a function or a table expected, got %s", function, luaL_typename(L, index));
     }
-    if (!lua_isnil(L, handler + 4)) {
-        options.backlog = static_cast<int>(std::min<lua_Integer>(lua_tointeger(L, handler + 4), INT_MAX));
+    lua_settop(L, backlog);
+    if (!arguments.prepares && lua_isnil(L, arguments.handler)) {
+        luaL_error(L, "%s: handler is missing", function);
     }
-    arguments.handler = handler;
-    arguments.prepare = prepare;
-    arguments.name = handler + 2;
+    if (!lua_isnil(L, limit)) options.max_connections = static_cast<std::size_t>(lua_tointeger(L, limit));
+    if (!lua_isnil(L, backlog)) {
+        options.backlog = static_cast<int>(std::min<lua_Integer>(lua_tointeger(L, backlog), INT_MAX));
+    }
 }
 
-ServerArguments check_server_arguments(lua_State* L, const char* function, bool prepares) {
-    ServerArguments arguments;
-    arguments.function = function;
+void check_server_arguments(lua_State* L, ServerArguments& arguments) {
     lua_settop(L, 4);
     arguments.endpoint = check_endpoint(L, 1, 2);
+    arguments.endpoint.type = arguments.options.type;
     arguments.endpoint.passive = true;
     arguments.deadline = opt_timeout(L, 4);
-    check_server_options(L, 3, prepares, arguments);
-    return arguments;
+    check_server_options(L, 3, arguments);
 }
 
 // -- Listeners -----------------------------------------------------------------------------------------
@@ -262,6 +265,22 @@ bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t 
     return true;
 }
 
+int outlast_shortage(lua_State* L, lua_CFunction serve) {
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
+    auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
+    begin_wait(L);
+    for (;;) {
+        lua_settop(L, 2);
+        lua_pushcfunction(L, serve);
+        lua_pushvalue(L, 1);
+        lua_pushvalue(L, 2);
+        int status = lua_pcall(L, 2, LUA_MULTRET, 0);
+        if (status == LUA_OK) return lua_gettop(L) - 2;
+        if (status != LUA_ERRMEM) return lua_error(L);
+        check_raise(L, shared.listener.endure(std::errc::not_enough_memory, on.socket));
+    }
+}
+
 Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from, int first,
                     void (*around)(LuaFiber& fiber)) {
     LuaFiber& fiber = push_new_fiber(L, first);
@@ -269,7 +288,7 @@ Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, con
     fiber.around = around;
     shared.name_fiber(fiber, from);
     while (Error error = start_new_fiber(L, fiber, true)) {
-        if (Error ended = shared.listener.pause(error, socket)) {
+        if (Error ended = shared.listener.endure(error, socket)) {
             forget_fiber(L, fiber);
             return ended;
         }

@@ -9,6 +9,7 @@
 
 #include "bindings/lua_fiber.hpp"
 #include "bindings/lua_socket.hpp"
+#include "runtime/datagram.hpp"
 
 namespace coir {
 
@@ -25,25 +26,27 @@ struct LuaListener {
     std::string why;    // it could not be opened
     std::string name = "server";
     bool tells_sender = true;  // the handler takes a second argument
+    const Arrival* arrival = nullptr;  // of the datagram that a handler is just starting with
 };
 
 // The options of a server, checked.
 struct ServerArguments {
     const char* function;  // that complains of them
-    Endpoint endpoint;
+    bool prepares = false;  // it needs no handler, and a function in place of the options is a prepare
+    Endpoint endpoint{};
     Deadline deadline = never;
-    Listener::Options options;
+    Listener::Options options{};
     int handler = 0;  // where they are on the stack: functions, or nil
     int prepare = 0;
     int name = 0;  // a string, or nil
 };
 
-// Reads the options at `index`: a table, or the one function that is needed, a handler or, `prepares`, a
-// prepare. Leaves what it reads on the stack. Raises for everything else.
-void check_server_options(lua_State* L, int index, bool prepares, ServerArguments& arguments);
+// Reads the options at `index`: a table, or the one function that is needed. Leaves what it reads on the
+// stack. Raises for everything else.
+void check_server_options(lua_State* L, int index, ServerArguments& arguments);
 
-// (host, port, options[, timeout]) from index 1 on.
-ServerArguments check_server_arguments(lua_State* L, const char* function, bool prepares);
+// (host, port, options[, timeout]) from index 1 on, for what is set in `arguments` already.
+void check_server_arguments(lua_State* L, ServerArguments& arguments);
 
 // Pushes a listener without sockets that has the handler and the name of `arguments`.
 LuaListener& push_new_listener(lua_State* L, const ServerArguments& arguments);
@@ -60,15 +63,22 @@ void set_listener_options(lua_State* L, int index, const ServerArguments& argume
 // module_failure() does.
 bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t from = 0);
 
+// Calls serve(listener, socket), the arguments from index 1 on, again and again while it fails for lack of
+// memory. Returns the number of its results, or raises its error.
+int outlast_shortage(lua_State* L, lua_CFunction serve);
+
 // Pushes the address of the server's first socket with the port that was asked for.
 void push_address_asked_for(lua_State* L, const LuaListener& shared);
 
 // Starts a fiber for what has come to `socket`: the function and arguments from index `first` up, which are
 // popped, with two values below them that live until around(fiber) returns. Waits while there is no memory
-// for it. Errors: those of Listener::pause().
+// for it. Errors: those of Listener::endure().
 Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from, int first,
                     void (*around)(LuaFiber& fiber));
 
 void make_listener_class(lua_State* L);
+
+// Adds udp_server() to the table on top of the stack.
+void add_udp_server(lua_State* L);
 
 }  // namespace coir

@@ -59,26 +59,12 @@ int accept_connections(lua_State* L) {
     return 1;
 }
 
-// The same, and goes on after a lack of memory.
-int accept_for_ever(lua_State* L) {
-    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
-    auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
-    begin_wait(L);
-    for (;;) {
-        lua_settop(L, 2);
-        lua_pushcfunction(L, accept_connections);
-        lua_pushvalue(L, 1);
-        lua_pushvalue(L, 2);
-        int status = lua_pcall(L, 2, LUA_MULTRET, 0);
-        if (status == LUA_OK) return lua_gettop(L) - 2;
-        if (status != LUA_ERRMEM) return lua_error(L);
-        check_raise(L, shared.listener.pause(std::errc::not_enough_memory, on.socket));
-    }
-}
+int accept_for_ever(lua_State* L) { return outlast_shortage(L, accept_connections); }
 
 // tcp_server(host, port, handler | options[, timeout]) -> server, address
 int module_tcp_server(lua_State* L) {
-    ServerArguments arguments = check_server_arguments(L, "tcp_server", false);
+    ServerArguments arguments{.function = "tcp_server"};
+    check_server_arguments(L, arguments);
     LuaListener* shared = push_open_listener(L, arguments);
     if (shared == nullptr) return 3;
     if (!start_serving(L, lua_gettop(L) - 1, accept_for_ever)) return 3;
@@ -88,7 +74,8 @@ int module_tcp_server(lua_State* L) {
 
 // tcp_server_create(host, port[, prepare | options[, timeout]]) -> server, address
 int module_tcp_server_create(lua_State* L) {
-    ServerArguments arguments = check_server_arguments(L, "tcp_server_create", true);
+    ServerArguments arguments{.function = "tcp_server_create", .prepares = true};
+    check_server_arguments(L, arguments);
     LuaListener* shared = push_open_listener(L, arguments);
     if (shared == nullptr) return 3;
     push_address_asked_for(L, *shared);
@@ -104,16 +91,15 @@ LuaSocket& push_listening_socket(lua_State* L) {
     }
     int fd = check_descriptor(L, 1);
     LuaSocket& s = push_new_socket(L);
-    if (Error error = s.socket.adopt(fd, true)) luaL_error(L, "descriptor %d cannot be used", fd);
+    if (s.socket.adopt(fd, true)) luaL_error(L, "descriptor %d cannot be used", fd);
     return s;
 }
 
 // tcp_server_loop(socket | fd, handler | options) -> true | nil, message, code
 int module_tcp_server_loop(lua_State* L) {
-    ServerArguments arguments;
-    arguments.function = "tcp_server_loop";
+    ServerArguments arguments{.function = "tcp_server_loop"};
     lua_settop(L, 2);
-    check_server_options(L, 2, false, arguments);
+    check_server_options(L, 2, arguments);
     LuaSocket& s = push_listening_socket(L);
     int socket = lua_gettop(L);
     if (s.listener == nullptr) {
@@ -138,6 +124,7 @@ void add_server_functions(lua_State* L) {
                                          {"tcp_server_loop", module_tcp_server_loop},
                                          {nullptr, nullptr}};
     make_listener_class(L);
+    add_udp_server(L);
     luaL_setfuncs(L, functions, 0);
 }
 

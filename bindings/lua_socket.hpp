@@ -5,6 +5,7 @@
 
 #include "bindings/lua_resolver.hpp"
 #include "bindings/object.hpp"
+#include "runtime/datagram.hpp"
 #include "runtime/endpoint.hpp"
 #include "runtime/listener.hpp"
 #include "runtime/socket.hpp"
@@ -102,6 +103,12 @@ inline int check_descriptor(lua_State* L, int index) {
 void push_sender(lua_State* L, const Address& address);
 // The same with {type =, protocol =}, as s:name() returns it.
 void push_full_address(lua_State* L, const Socket& socket, const Address& address);
+
+// A datagram that a handler of udp_server() was started with, and the socket it came to.
+struct AskedDatagram {
+    const Socket& socket;
+    Arrival arrival;
+};
 
 // -- What the functions of the module share ----------------------------------------------------------
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "bindings/lua_fiber.hpp"
 #include "bindings/lua_socket.hpp"
 #include "bindings/socket_names.hpp"
 
@@ -100,6 +101,14 @@ int socket_send(lua_State* L) {
     return push_sent(L, s, s.socket.send(data, *tail.flags, nullptr, deadline));
 }
 
+// The datagram that the running fiber handles, if this goes back to where it came from.
+const Arrival* answered_by(lua_State* L, const Socket& socket, const Address& to) {
+    const LuaFiber* fiber = running_fiber(L);
+    const AskedDatagram* asked = fiber == nullptr ? nullptr : fiber->asked;
+    bool is_answer = asked != nullptr && &asked->socket == &socket && asked->arrival.from == to;
+    return is_answer ? &asked->arrival : nullptr;
+}
+
 // sendto(host, port, data[, flags][, timeout])
 int socket_sendto(lua_State* L) {
     LuaSocket& s = check_socket(L);
@@ -111,7 +120,10 @@ int socket_sendto(lua_State* L) {
     Result<Address> address = to_address(L, s, 2, 3);
     if (!address) return fail(L, s, address.error(), describe_address(L, 2, 3));
     begin_operation(L, deadline);
-    Result<std::size_t> sent = s.socket.send(data, *tail.flags, &*address, deadline);
+    const Arrival* arrival = answered_by(L, s.socket, *address);
+    Result<std::size_t> sent = arrival == nullptr
+                                   ? s.socket.send(data, *tail.flags, &*address, deadline)
+                                   : answer_datagram(s.socket, data, *tail.flags, *arrival, deadline);
     return sent ? push_sent(L, s, sent) : fail(L, s, sent.error(), describe_address(L, 2, 3));
 }
 

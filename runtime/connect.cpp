@@ -259,4 +259,15 @@ Error connect_any(Socket& socket, std::span<const Address> addresses, const Conn
     }
 }
 
+Error connect(Socket& socket, Resolver& resolver, const Endpoint& endpoint, const ConnectOptions& options,
+              Deadline deadline, std::string& why) {
+    try {
+        std::vector<Address> addresses;
+        Error error = find_addresses(resolver, endpoint, deadline, addresses, why);
+        return error ? error : connect_any(socket, addresses, options, deadline, why);
+    } catch (const std::bad_alloc&) {
+        return std::errc::not_enough_memory;
+    }
+}
+
 }  // namespace coir

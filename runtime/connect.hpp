@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "runtime/endpoint.hpp"
 #include "runtime/socket.hpp"
 
 namespace coir {
@@ -25,5 +26,10 @@ struct ConnectOptions {
 // what socket(2), bind(2) and connect(2) report.
 Error connect_any(Socket& socket, std::span<const Address> addresses, const ConnectOptions& options,
                   Deadline deadline, std::string& why);
+
+// The same for the addresses that `endpoint` means. One deadline covers finding them, too. Further errors:
+// those of find_addresses().
+Error connect(Socket& socket, Resolver& resolver, const Endpoint& endpoint, const ConnectOptions& options,
+              Deadline deadline, std::string& why);
 
 }  // namespace coir

@@ -88,6 +88,17 @@ Error Listener::open(std::span<const Address> addresses, const Options& options,
     }
 }
 
+Error Listener::open(Resolver& resolver, const Endpoint& endpoint, const Options& options,
+                     Deadline deadline, std::string& why) {
+    try {
+        std::vector<Address> addresses;
+        Error error = find_addresses(resolver, endpoint, deadline, addresses, why);
+        return error ? error : open(addresses, options, why);
+    } catch (const std::bad_alloc&) {
+        return std::errc::not_enough_memory;
+    }
+}
+
 Error Listener::open(std::span<const Address> addresses, std::span<Socket* const> sockets,
                      const Options& options, const Prepare& prepare, std::string& why) {
     if (addresses.empty()) return std::errc::invalid_argument;
@@ -188,9 +199,7 @@ Result<int> Listener::accept(Socket& socket, Address& from) {
         }
         if (would_block(fd.error())) {
             complained_ = false;  // everybody who waited has been let in
-        } else if (is_final(fd.error())) {
-            return fd;
-        } else if (Error error = pause(fd.error(), socket)) {
+        } else if (Error error = endure(fd.error(), socket)) {
             return error;
         }
     }
@@ -203,16 +212,17 @@ Error Listener::await_room() {
     return {};
 }
 
-Error Listener::pause(Error shortage, const Socket& socket) {
+Error Listener::endure(Error error, const Socket& socket) {
+    if (is_final(error)) return error;
     if (!std::exchange(complained_, true)) {
         Result<Address> name = socket.name();
         Address::Text text = name ? name->text() : Address::Text();
         std::fprintf(stderr, "server %.*s: %s; it goes on when it can\n", static_cast<int>(text.size),
-                     text.data, std::strerror(shortage.code()));
+                     text.data, std::strerror(error.code()));
     }
     pause_ = std::clamp<Duration>(pause_ * 2, first_pause, longest_pause);
-    Error error = scheduler_.park(shortage_, Clock::now() + pause_);
-    return error == std::errc::timed_out ? Error() : error;
+    Error woken_by = scheduler_.park(shortage_, Clock::now() + pause_);
+    return woken_by == std::errc::timed_out ? Error() : woken_by;
 }
 
 // -- Connections ---------------------------------------------------------------------------------------
@@ -251,80 +261,6 @@ Result<std::size_t> Listener::stop(Deadline deadline) {
     });
     if (Error interrupted = scheduler_.yield()) return interrupted;  // they end meanwhile
     return cancelled;
-}
-
-// -- Serving -------------------------------------------------------------------------------------------
-
-namespace {
-
-struct Service {
-    Service(std::shared_ptr<Listener> open, ConnectionHandler function)
-        : listener(std::move(open)), handler(std::move(function)) {}
-    std::shared_ptr<Listener> listener;
-    ConnectionHandler handler;
-};
-
-struct Guest {
-    Guest(const std::shared_ptr<Service>& host, Scheduler& scheduler)
-        : service(host), connection(*host->listener), socket(scheduler) {}
-    std::shared_ptr<Service> service;
-    Listener::Connection connection;
-    Socket socket;
-    Address from;
-};
-
-// The fiber owns the guest, and with it the socket and its place among the connections.
-Error start_serving(const std::shared_ptr<Service>& service, int fd, const Socket& on, const Address& from) {
-    Scheduler& scheduler = service->listener->scheduler();
-    std::unique_ptr<Guest> guest;
-    std::string name;
-    try {
-        name = from.text().view();
-        guest = std::make_unique<Guest>(service, scheduler);
-    } catch (const std::bad_alloc&) {
-        ::close(fd);
-        return std::errc::not_enough_memory;
-    }
-    guest->socket.accepted(fd, on);
-    guest->from = from;
-    Listener::Connection& connection = guest->connection;
-    auto run = [guest = std::move(guest)] { guest->service->handler(guest->socket, guest->from); };
-    auto fiber = scheduler.spawn(std::move(run), std::move(name));
-    if (fiber) connection.fiber = fiber->get();
-    return fiber.error();
-}
-
-void accept_connections(const std::shared_ptr<Service>& service, Socket& socket) {
-    Listener& listener = *service->listener;
-    Address from;
-    for (;;) {
-        Result<int> fd = listener.accept(socket, from);
-        Error error = fd.error();
-        if (fd) error = start_serving(service, *fd, socket, from);
-        if (fd && error) error = listener.pause(error, socket);
-        if (error) break;
-    }
-    listener.close();
-}
-
-}  // namespace
-
-Error serve(std::shared_ptr<Listener> listener, ConnectionHandler handler) {
-    Scheduler& scheduler = listener->scheduler();
-    std::shared_ptr<Service> service;
-    try {
-        service = std::make_shared<Service>(std::move(listener), std::move(handler));
-    } catch (const std::bad_alloc&) {
-        return std::errc::not_enough_memory;
-    }
-    for (Socket* socket : service->listener->sockets()) {
-        auto run = [service, socket] { accept_connections(service, *socket); };
-        if (auto fiber = scheduler.spawn(std::move(run), "listener"); !fiber) {
-            service->listener->close();
-            return fiber.error();
-        }
-    }
-    return {};
 }
 
 }  // namespace coir

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/endpoint.hpp"
 #include "runtime/list.hpp"
 #include "runtime/socket.hpp"
 
@@ -70,6 +71,11 @@ public:
     // bind(2) and listen(2) report; `why` names the address.
     Error open(std::span<const Address> addresses, const Options& options, std::string& why);
 
+    // The same for the addresses that `endpoint` means, which must be passive. Suspends, if it has a name; a
+    // cancellation point. Further errors: those of find_addresses().
+    Error open(Resolver& resolver, const Endpoint& endpoint, const Options& options, Deadline deadline,
+               std::string& why);
+
     // The same on the caller's sockets, of which there must be enough, all closed; those that are not
     // needed stay closed. They must live until close().
     Error open(std::span<const Address> addresses, std::span<Socket* const> sockets,
@@ -88,8 +94,8 @@ public:
     // ECANCELED, EINTR (interrupted).
     Result<int> accept(Socket& socket, Address& from);
 
-    // Waits as accept() does when resources are short; for what comes after it.
-    Error pause(Error shortage, const Socket& socket);
+    // What accept() does with an error: returns one that will not pass, and otherwise waits for a while.
+    Error endure(Error error, const Socket& socket);
 
     // Waits until there is room for another connection. Errors: EBADF when closed, those of park().
     Error await_room();

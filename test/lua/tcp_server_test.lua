@@ -354,7 +354,7 @@ test.case('stop cancels those that take too long', function()
   test.eventually(function() return server:getsockopt('socket', 'SO_ERROR') and names_of_fibers()[
     'server/127.0.0.1:' .. b:name().port] end)
   local message = test.refused('ETIMEDOUT', server:stop(0.01))
-  test.equal(message, '2 connections were cancelled')
+  test.equal(message, '2 handlers were cancelled')
   test.equal(cancelled, true)
   test.equal(a:read(nil, 10), '')
 end)

@@ -55,6 +55,10 @@ function socket.tcp_server_create(host, port, options, timeout)
   return immediate(native.tcp_server_create(host, port, immediate_options(options), timeout))
 end
 
+function socket.udp_server(host, port, options, timeout)
+  return immediate(native.udp_server(host, port, options, timeout))
+end
+
 function socket.tcp_server_loop(s, options)
   return native.tcp_server_loop(s, immediate_options(options))
 end
