@@ -18,14 +18,13 @@ struct ConnectArguments {
 
 bool is_address(lua_State* L, int index) { return is_text(L, index) || lua_istable(L, index); }
 
-constexpr Field connect_fields[] = {{"host", "a string", is_text},
-                                    {"port", "a number or a string", is_port},
-                                    {"timeout", "a number", is_number},
-                                    {"bind", "a string or a table", is_address},
-                                    {"nodelay", "a boolean", is_flag},
-                                    {"keepalive", "a boolean", is_flag},
-                                    {"attempt_delay", "a number", is_number}};
-constexpr Field bind_fields[] = {{"host", "a string", is_text}, {"port", "a number or a string", is_port}};
+constexpr Field connect_fields[] = {
+    {"host", "a string", is_text},           {"port", "a number or a string", is_port},
+    {"timeout", "a number", is_number},      {"bind", "a string or a table", is_address},
+    {"nodelay", "a boolean", is_flag},       {"keepalive", "a boolean", is_flag},
+    {"attempt_delay", "a number", is_number}};
+constexpr Field bind_fields[] = {{"host", "a string", is_text},
+                                 {"port", "a number or a string", is_port}};
 
 // `bind`: a numeric address, or a table with one as `host` and perhaps a `port`.
 Address check_local_address(lua_State* L, int index) {
@@ -107,7 +106,9 @@ Endpoint check_endpoint(lua_State* L, int host, int port) {
 
 bool is_function(lua_State* L, int index) { return lua_isfunction(L, index); }
 bool is_text(lua_State* L, int index) { return lua_type(L, index) == LUA_TSTRING; }
-bool is_port(lua_State* L, int index) { return is_text(L, index) || lua_type(L, index) == LUA_TNUMBER; }
+bool is_port(lua_State* L, int index) {
+    return is_text(L, index) || lua_type(L, index) == LUA_TNUMBER;
+}
 bool is_flag(lua_State* L, int index) { return lua_isboolean(L, index); }
 bool is_number(lua_State* L, int index) {
     return lua_type(L, index) == LUA_TNUMBER && !std::isnan(lua_tonumber(L, index));

@@ -18,27 +18,6 @@ int listener_gc(lua_State* L) {
     return 0;
 }
 
-// -- Options -------------------------------------------------------------------------------------------
-
-bool is_count(lua_State* L, int index, lua_Integer least) {
-    int whole = 0;
-    lua_Integer count = lua_tointegerx(L, index, &whole);
-    return whole != 0 && count >= least && !is_text(L, index);
-}
-
-bool is_limit(lua_State* L, int index) { return is_count(L, index, 1); }
-bool is_backlog(lua_State* L, int index) { return is_count(L, index, 0); }
-
-constexpr Field stream_fields[] = {{"handler", "a function", is_function},
-                                   {"prepare", "a function", is_function},
-                                   {"name", "a string", is_text},
-                                   {"max_connections", "an integer from 1", is_limit},
-                                   {"backlog", "an integer from 0", is_backlog}};
-constexpr Field datagram_fields[] = {{"handler", "a function", is_function},
-                                     {"prepare", "a function", is_function},
-                                     {"name", "a string", is_text},
-                                     {"max_handlers", "an integer from 1", is_limit}};
-
 // Whether the function at `index` has more than one parameter.
 bool takes_more_than_one(lua_State* L, int index) {
     lua_Debug about;
@@ -55,9 +34,10 @@ bool assign(std::string& text, std::string_view value) {
     }
 }
 
-// -- Opening -------------------------------------------------------------------------------------------
+// -- Opening --------------------------------------------------------------------------------------
 
-Error find_own_addresses(Resolver& resolver, const ServerArguments& arguments, LuaListener& shared) {
+Error find_own_addresses(Resolver& resolver, const ServerArguments& arguments,
+                         LuaListener& shared) {
     try {
         return find_addresses(resolver, arguments.endpoint, arguments.deadline, shared.addresses,
                               shared.why);
@@ -66,8 +46,8 @@ Error find_own_addresses(Resolver& resolver, const ServerArguments& arguments, L
     }
 }
 
-// Opens the listener on the socket objects in the table at `table`. When prepare raises, the error is left on
-// top of the stack.
+// Opens the listener on the socket objects in the table at `table`. When prepare raises, the error
+// is left on top of the stack.
 Error open_sockets(lua_State* L, LuaListener& shared, const ServerArguments& arguments, int table,
                    bool& raised) {
     auto prepare = [&](Socket&) -> Result<int> {
@@ -78,7 +58,8 @@ Error open_sockets(lua_State* L, LuaListener& shared, const ServerArguments& arg
         int given = 0;
         lua_Integer backlog = lua_tointegerx(L, -1, &given);
         lua_pop(L, 1);
-        return given ? static_cast<int>(std::clamp<lua_Integer>(backlog, 0, INT_MAX)) : arguments.options.backlog;
+        return given ? static_cast<int>(std::clamp<lua_Integer>(backlog, 0, INT_MAX))
+                     : arguments.options.backlog;
     };
     try {
         std::vector<Socket*> sockets;
@@ -89,7 +70,8 @@ Error open_sockets(lua_State* L, LuaListener& shared, const ServerArguments& arg
         }
         Listener::Prepare wanted;
         if (!lua_isnil(L, arguments.prepare)) wanted = prepare;
-        return shared.listener.open(shared.addresses, sockets, arguments.options, wanted, shared.why);
+        return shared.listener.open(shared.addresses, sockets, arguments.options, wanted,
+                                    shared.why);
     } catch (const std::bad_alloc&) {
         return std::errc::not_enough_memory;
     }
@@ -113,9 +95,10 @@ LuaListener* fail_to_open(lua_State* L, const LuaListener& shared, Error error) 
     return nullptr;
 }
 
-// -- Fibers --------------------------------------------------------------------------------------------
+// -- Fibers ---------------------------------------------------------------------------------------
 
-// The fiber of a socket: whatever ends it, nobody is left waiting for a server that does not answer.
+// The fiber of a socket: whatever ends it, nobody is left waiting for a server that does not
+// answer.
 void serve_socket(LuaFiber& fiber) {
     auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread, 2));
     fiber.call();
@@ -126,7 +109,8 @@ void serve_socket(LuaFiber& fiber) {
 // stop([timeout]) -> true | false, message, code
 int server_stop(lua_State* L) {
     LuaSocket* s = test_socket(L, 1);
-    if (s == nullptr || s->listener == nullptr) return luaL_error(L, "Usage: server:stop([timeout])");
+    if (s == nullptr || s->listener == nullptr)
+        return luaL_error(L, "Usage: server:stop([timeout])");
     Deadline deadline = opt_timeout(L, 2);
     s->listener->close();
     begin_wait(L);
@@ -134,7 +118,11 @@ int server_stop(lua_State* L) {
     if (!cancelled) check_raise(L, cancelled.error());
     lua_pushboolean(L, cancelled && *cancelled == 0);
     if (lua_toboolean(L, -1)) return 1;
-    lua_pushfstring(L, "%I handlers were cancelled", static_cast<LUAI_UACINT>(*cancelled));
+    if (*cancelled == 1) {
+        lua_pushliteral(L, "1 handler was cancelled");
+    } else {
+        lua_pushfstring(L, "%I handlers were cancelled", static_cast<LUAI_UACINT>(*cancelled));
+    }
     lua_pushinteger(L, ETIMEDOUT);
     set_errno(L, ETIMEDOUT);
     return 3;
@@ -142,47 +130,7 @@ int server_stop(lua_State* L) {
 
 }  // namespace
 
-// -- Options -------------------------------------------------------------------------------------------
-
-void check_server_options(lua_State* L, int index, ServerArguments& arguments) {
-    const char* function = arguments.function;
-    Listener::Options& options = arguments.options;
-    int first = lua_gettop(L) + 1;
-    arguments.handler = first;
-    arguments.prepare = first + 1;
-    arguments.name = first + 2;
-    int limit = first + 3;
-    int backlog = first + 4;
-    if (lua_istable(L, index)) {
-        bool stream = options.type == SOCK_STREAM;
-        push_fields(L, index, function, stream ? std::span<const Field>(stream_fields) : datagram_fields);
-    } else if (lua_isnil(L, index) || lua_isfunction(L, index)) {
-        lua_settop(L, limit);
-        lua_pushvalue(L, index);
-        lua_replace(L, arguments.prepares ? arguments.prepare : arguments.handler);
-    } else {
-        luaL_error(L, "%s: a function or a table expected, got %s", function, luaL_typename(L, index));
-    }
-    lua_settop(L, backlog);
-    if (!arguments.prepares && lua_isnil(L, arguments.handler)) {
-        luaL_error(L, "%s: handler is missing", function);
-    }
-    if (!lua_isnil(L, limit)) options.max_connections = static_cast<std::size_t>(lua_tointeger(L, limit));
-    if (!lua_isnil(L, backlog)) {
-        options.backlog = static_cast<int>(std::min<lua_Integer>(lua_tointeger(L, backlog), INT_MAX));
-    }
-}
-
-void check_server_arguments(lua_State* L, ServerArguments& arguments) {
-    lua_settop(L, 4);
-    arguments.endpoint = check_endpoint(L, 1, 2);
-    arguments.endpoint.type = arguments.options.type;
-    arguments.endpoint.passive = true;
-    arguments.deadline = opt_timeout(L, 4);
-    check_server_options(L, 3, arguments);
-}
-
-// -- Listeners -----------------------------------------------------------------------------------------
+// -- Listeners ------------------------------------------------------------------------------------
 
 LuaListener& push_new_listener(lua_State* L, const ServerArguments& arguments) {
     void* memory = lua_newuserdatauv(L, sizeof(LuaListener), LuaListener::user_values);
@@ -195,7 +143,8 @@ LuaListener& push_new_listener(lua_State* L, const ServerArguments& arguments) {
 void set_listener_options(lua_State* L, int index, const ServerArguments& arguments) {
     auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, index));
     shared.listener.set_max_connections(arguments.options.max_connections);
-    shared.tells_sender = !lua_isnil(L, arguments.handler) && takes_more_than_one(L, arguments.handler);
+    shared.tells_sender =
+        !lua_isnil(L, arguments.handler) && takes_more_than_one(L, arguments.handler);
     lua_pushvalue(L, arguments.handler);
     lua_setiuservalue(L, index, LuaListener::handler_value);
     if (lua_isnil(L, arguments.name)) return;
@@ -220,7 +169,7 @@ LuaListener* push_open_listener(lua_State* L, const ServerArguments& arguments) 
     return &shared;
 }
 
-// -- Fibers --------------------------------------------------------------------------------------------
+// -- Fibers ---------------------------------------------------------------------------------------
 
 void LuaListener::name_fiber(LuaFiber& fiber, const Address& address) const {
     Address::Text text = address.text();
@@ -281,8 +230,8 @@ int outlast_shortage(lua_State* L, lua_CFunction serve) {
     }
 }
 
-Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from, int first,
-                    void (*around)(LuaFiber& fiber)) {
+Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from,
+                    int first, void (*around)(LuaFiber& fiber)) {
     LuaFiber& fiber = push_new_fiber(L, first);
     fiber.arguments -= 2;
     fiber.around = around;

@@ -1,7 +1,7 @@
 // lua_listener.hpp: what the servers of the socket module share.
 //
-// A server is its first socket. Behind it is a LuaListener, a userdata that belongs to all sockets of the
-// server and to the fibers that serve it.
+// A server is its first socket. Behind it is a LuaListener, a userdata that belongs to all sockets
+// of the server and to the fibers that serve it.
 #pragma once
 
 #include <string>
@@ -23,16 +23,17 @@ struct LuaListener {
 
     Listener listener;
     std::vector<Address> addresses;
-    std::string why;    // it could not be opened
+    std::string why;  // it could not be opened
     std::string name = "server";
-    bool tells_sender = true;  // the handler takes a second argument
+    bool tells_sender = true;          // the handler takes a second argument
     const Arrival* arrival = nullptr;  // of the datagram that a handler is just starting with
 };
 
 // The options of a server, checked.
 struct ServerArguments {
     const char* function;  // that complains of them
-    bool prepares = false;  // it needs no handler, and a function in place of the options is a prepare
+    bool prepares =
+        false;  // it needs no handler, and a function in place of the options is a prepare
     Endpoint endpoint{};
     Deadline deadline = never;
     Listener::Options options{};
@@ -41,8 +42,8 @@ struct ServerArguments {
     int name = 0;  // a string, or nil
 };
 
-// Reads the options at `index`: a table, or the one function that is needed. Leaves what it reads on the
-// stack. Raises for everything else.
+// Reads the options at `index`: a table, or the one function that is needed. Leaves what it reads
+// on the stack. Raises for everything else.
 void check_server_options(lua_State* L, int index, ServerArguments& arguments);
 
 // (host, port, options[, timeout]) from index 1 on, for what is set in `arguments` already.
@@ -51,30 +52,30 @@ void check_server_arguments(lua_State* L, ServerArguments& arguments);
 // Pushes a listener without sockets that has the handler and the name of `arguments`.
 LuaListener& push_new_listener(lua_State* L, const ServerArguments& arguments);
 
-// Pushes the listener and its first socket, once all of its sockets are bound. Waits for names. Otherwise
-// pushes what module_failure() does, and returns nullptr.
+// Pushes the listener and its first socket, once all of its sockets are bound. Waits for names.
+// Otherwise pushes what module_failure() does, and returns nullptr.
 LuaListener* push_open_listener(lua_State* L, const ServerArguments& arguments);
 
 // Gives the listener at `index` the handler, the name and the limit of `arguments`.
 void set_listener_options(lua_State* L, int index, const ServerArguments& arguments);
 
-// Starts a fiber for each socket of the listener at `index`, the first `from` of them left out, that calls
-// function(listener, socket) and closes the listener afterwards. False when it has pushed what
-// module_failure() does.
+// Starts a fiber for each socket of the listener at `index`, the first `from` of them left out,
+// that calls function(listener, socket) and closes the listener afterwards. False when it has
+// pushed what module_failure() does.
 bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t from = 0);
 
-// Calls serve(listener, socket), the arguments from index 1 on, again and again while it fails for lack of
-// memory. Returns the number of its results, or raises its error.
+// Calls serve(listener, socket), the arguments from index 1 on, again and again while it fails for
+// lack of memory. Returns the number of its results, or raises its error.
 int outlast_shortage(lua_State* L, lua_CFunction serve);
 
 // Pushes the address of the server's first socket with the port that was asked for.
 void push_address_asked_for(lua_State* L, const LuaListener& shared);
 
-// Starts a fiber for what has come to `socket`: the function and arguments from index `first` up, which are
-// popped, with two values below them that live until around(fiber) returns. Waits while there is no memory
-// for it. Errors: those of Listener::endure().
-Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from, int first,
-                    void (*around)(LuaFiber& fiber));
+// Starts a fiber for what has come to `socket`: the function and arguments from index `first` up,
+// which are popped, with two values below them that live until around(fiber) returns. Waits while
+// there is no memory for it. Errors: those of Listener::endure().
+Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from,
+                    int first, void (*around)(LuaFiber& fiber));
 
 void make_listener_class(lua_State* L);
 

@@ -13,12 +13,10 @@ void serve_connection(LuaFiber& fiber) {
     {
         Listener::Connection connection(shared.listener, &fiber);
         fiber.call();
-        Socket& socket = client.socket;
-        fiber.waiter = L;
-        if (socket.is_open() && socket.has_gathered() && !fiber.cancelled()) {
-            (void)socket.flush(write_deadline(L, client, lua_gettop(L) + 1));
+        if (client.socket.is_open()) {
+            (void)finish_output(L, client, write_deadline(L, client, lua_gettop(L) + 1));
         }
-        if (socket.is_open()) (void)socket.close();
+        if (client.socket.is_open()) (void)client.socket.close();
     }
     lua_remove(L, 3);
     lua_remove(L, 2);
@@ -35,8 +33,8 @@ Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, const
     return start_handler(L, shared, on.socket, from, client + 1, serve_connection);
 }
 
-// Accepts until the socket is closed: (listener, socket). A client's object is made before the client
-// comes: nothing that can fail may stand between accept() and the owner.
+// Accepts until the socket is closed: (listener, socket). A client's object is made before the
+// client comes: nothing that can fail may stand between accept() and the owner.
 int accept_connections(lua_State* L) {
     auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
     auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));

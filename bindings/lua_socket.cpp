@@ -275,15 +275,18 @@ int refuse(lua_State* L, LuaSocket& s, Error error, const AddressArguments& abou
     return push_failed_address(L, error, about);
 }
 
-Error close_socket(lua_State* L, LuaSocket& s, Deadline deadline) {
+Error finish_output(lua_State* L, LuaSocket& s, Deadline deadline) {
     LuaFiber* fiber = running_fiber(L);
     bool may_wait = fiber != nullptr && !fiber->cancelled() && !inside_finalizer(L);
+    if (!may_wait) return {};
+    fiber->waiter = L;
     Error flushed;
-    if (may_wait) {
-        fiber->waiter = L;
-        if (s.socket.has_gathered()) flushed = s.socket.flush(deadline);
-        if (!flushed) flushed = s.socket.linger_out();
-    }
+    if (s.socket.has_gathered()) flushed = s.socket.flush(deadline);
+    return flushed ? flushed : s.socket.linger_out();
+}
+
+Error close_socket(lua_State* L, LuaSocket& s, Deadline deadline) {
+    Error flushed = finish_output(L, s, deadline);
     Error closed = s.socket.is_open() ? s.close() : Error();
     check_raise(L, flushed);
     return flushed ? flushed : closed;

@@ -79,8 +79,11 @@ int refuse(lua_State* L, LuaSocket& s, Error error);
 int fail(lua_State* L, LuaSocket& s, Error error, const AddressArguments& about);
 int refuse(lua_State* L, LuaSocket& s, Error error, const AddressArguments& about);
 
-// Sends what is gathered, unless this fiber must not wait, and closes in any case. Raises for cancellation
-// and interruption, afterwards.
+// Sends what is gathered, and waits for it if the socket lingers, unless this fiber must not wait.
+// Raises nothing.
+Error finish_output(lua_State* L, LuaSocket& s, Deadline deadline);
+
+// finish_output(), and closes in any case. Raises for cancellation and interruption, afterwards.
 Error close_socket(lua_State* L, LuaSocket& s, Deadline deadline);
 
 // Fails with false or succeeds with true.
@@ -110,7 +113,7 @@ struct AskedDatagram {
     Arrival arrival;
 };
 
-// -- What the functions of the module share ----------------------------------------------------------
+// -- What the functions of the module share -------------------------------------------------------
 
 // fail_look_up() without a message of its own.
 inline int module_failure(lua_State* L, Error error) { return fail_look_up(L, error, {}); }

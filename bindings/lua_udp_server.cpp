@@ -1,8 +1,8 @@
-// lua_udp_server.cpp: socket.udp_server: a fiber receives, and each datagram has a fiber that calls the
-// handler.
+// lua_udp_server.cpp: socket.udp_server: a fiber receives, and each datagram has a fiber that calls
+// the handler.
 //
-// One recvmsg(2) takes one datagram. recvmmsg(2) was tried: it saves about a tenth of the receiving, which is
-// itself a small part of what a datagram, its handler and the answer cost.
+// One recvmsg(2) takes one datagram. recvmmsg(2) was tried: it saves about a tenth of the
+// receiving, which is itself a small part of what a datagram, its handler and the answer cost.
 #include "bindings/lua_listener.hpp"
 
 namespace coir {
@@ -29,7 +29,8 @@ void serve_datagram(LuaFiber& fiber) {
 }
 
 // Starts the handler for a datagram, whose data is on top of the stack.
-Error start_datagram(lua_State* L, LuaListener& shared, const LuaSocket& on, const Arrival& arrival) {
+Error start_datagram(lua_State* L, LuaListener& shared, const LuaSocket& on,
+                     const Arrival& arrival) {
     int data = lua_gettop(L);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
@@ -79,7 +80,8 @@ int module_udp_server(lua_State* L) {
     arguments.options.type = SOCK_DGRAM;
     arguments.options.max_connections = default_handlers;
     check_server_arguments(L, arguments);
-    if (arguments.endpoint.host == "unix/") return module_failure(L, std::errc::address_family_not_supported);
+    if (arguments.endpoint.host == "unix/")
+        return module_failure(L, std::errc::address_family_not_supported);
     LuaListener* shared = push_open_listener(L, arguments);
     if (shared == nullptr) return 3;
     for (const Socket* socket : shared->listener.sockets()) {

@@ -2,7 +2,7 @@
 --
 --     coir examples/chat_server.lua [HOST [PORT]]
 --
--- HOST is a numeric address, 127.0.0.1 if none is given; PORT is 7001, and 0 lets the system choose.
+-- HOST is a name or an address, 127.0.0.1 if none is given; PORT is 7001, and 0 lets the system choose.
 -- Prints `listening on HOST:PORT`. Join with `telnet` or `nc`; `/who` lists the room, `/quit` leaves it.
 --
 -- Each guest has two fibers: one reads lines, the other writes what is put into the guest's outbox. So a
@@ -78,8 +78,7 @@ local function converse(guest)
   end
 end
 
-local function serve(s)
-  local client <close> = s
+local function serve(client)
   client:setmaxline(longest_line)
   local name = ask_name(client)
   if not name then return end
@@ -95,19 +94,5 @@ local function serve(s)
   writer:join()
 end
 
-local family = host:find(':', 1, true) and 'AF_INET6' or 'AF_INET'
-local server = assert(socket(family, 'SOCK_STREAM', 'tcp'))
-assert(server:setsockopt('SOL_SOCKET', 'SO_REUSEADDR', true))
-assert(server:bind(host, port))
-assert(server:listen())
+local server = assert(socket.tcp_server(host, port, serve))
 print(('listening on %s:%d'):format(server:name().host, server:name().port))
-
-while true do
-  local client, problem = server:accept()
-  if client then
-    fiber.create(serve, client)
-  else
-    io.stderr:write('cannot accept: ', problem, '\n')
-    fiber.sleep(0.1)
-  end
-end

@@ -2,23 +2,22 @@
 //
 //     build/examples/echo [HOST [PORT]]
 //
-// HOST is a numeric address, 127.0.0.1 if none is given; PORT is 7000, and 0 lets the system choose.
-// Prints `listening on HOST:PORT`. Ctrl-C ends it.
-#include <sys/socket.h>
-
+// HOST is a name or an address, 127.0.0.1 if none is given; PORT is 7000, and 0 lets the system
+// choose. Prints `listening on HOST:PORT`. Ctrl-C ends it.
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <string>
 
+#include "runtime/listener.hpp"
 #include "runtime/scheduler.hpp"
-#include "runtime/socket.hpp"
 
 using namespace coir;
 
 namespace {
 
 // Sends back what the client sends, until it has said all or is gone.
-void serve(Socket& client) {
+void echo(Socket& client, const Address&) {
     for (;;) {
         Result<std::size_t> n = client.fill_any(SIZE_MAX, never);
         if (!n || *n == 0) return;
@@ -29,57 +28,29 @@ void serve(Socket& client) {
     }
 }
 
-// Runs serve() in a fiber of its own. The fiber owns the socket, which closes with it.
-Error start_serving(Scheduler& scheduler, int fd, const Socket& listener) {
-    auto client = std::make_unique<Socket>(scheduler);
-    client->accepted(fd, listener);
-    return scheduler.spawn([client = std::move(client)] { serve(*client); }, "client").error();
-}
-
-void accept_clients(Scheduler& scheduler, Socket& listener) {
-    for (;;) {
-        Address from;
-        Result<int> fd = listener.accept(from);
-        Error error = fd ? start_serving(scheduler, *fd, listener) : fd.error();
-        if (!error) continue;
-        std::fprintf(stderr, "cannot serve: %s\n", std::strerror(error.code()));
-        // Out of descriptors or memory, most likely: some come back when clients leave.
-        if (scheduler.sleep_until(deadline_after(0.1))) return;
-    }
-}
-
-Error listen_on(Socket& listener, const char* host, const char* port) {
-    Result<std::uint16_t> number = parse_port(port);
-    if (!number) return number.error();
-    Result<Address> address = Address::inet(AF_UNSPEC, host, *number);
-    if (!address) return address.error();
-    if (Error error = listener.open(address->family(), SOCK_STREAM, 0)) return error;
-    int on = 1;
-    ::setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (Error error = listener.bind(*address)) return error;
-    return listener.listen(SOMAXCONN);
-}
-
-Error run(const char* host, const char* port) {
-    Scheduler scheduler;
-    Socket listener(scheduler);
-    if (Error error = listen_on(listener, host, port)) return error;
-    Result<Address> name = listener.name();
-    if (!name) return name.error();
-    Address::Text text = name->text();
+// Listens, and says where. Fibers of the listener serve from then on.
+Error start(Scheduler& scheduler, Resolver& resolver, const Endpoint& endpoint, std::string& why) {
+    auto listener = std::make_shared<Listener>(scheduler);
+    if (Error error = listener->open(resolver, endpoint, {}, never, why)) return error;
+    Address::Text text = listener->sockets().front()->name()->text();
     std::printf("listening on %.*s\n", static_cast<int>(text.size), text.data);
     std::fflush(stdout);
-    auto server = scheduler.spawn([&] { accept_clients(scheduler, listener); }, "server");
-    return server ? scheduler.run() : server.error();
+    return serve(std::move(listener), echo);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    const char* host = argc > 1 ? argv[1] : "127.0.0.1";
-    const char* port = argc > 2 ? argv[2] : "7000";
-    Error error = run(host, port);
-    if (!error) return 0;
-    std::fprintf(stderr, "echo: %s:%s: %s\n", host, port, std::strerror(error.code()));
+    Endpoint endpoint;
+    endpoint.host = argc > 1 ? argv[1] : "127.0.0.1";
+    endpoint.service = argc > 2 ? argv[2] : "7000";
+    endpoint.passive = true;
+    Scheduler scheduler;
+    Resolver resolver(scheduler);
+    std::string why;
+    auto starter = scheduler.spawn([&] { (void)start(scheduler, resolver, endpoint, why); });
+    Error error = starter ? scheduler.run() : starter.error();
+    if (!error && why.empty()) return 0;
+    std::fprintf(stderr, "echo: %s\n", why.empty() ? std::strerror(error.code()) : why.c_str());
     return 1;
 }

@@ -2,9 +2,8 @@
 --
 --     coir examples/http_client.lua HOST [PORT [PATH]]
 --
--- HOST is a numeric address: names are not resolved yet. PORT is 80, PATH is `/` if none is given.
+-- HOST is a name or an address. PORT is 80, PATH is `/` if none is given.
 -- The exit status is 0 when the server answered with 2xx, and 1 otherwise.
-local errno = require 'errno'
 local fiber = require 'fiber'
 local socket = require 'socket'
 
@@ -14,16 +13,6 @@ local largest_header = 65536
 --- Each step gets the time that is left of the whole.
 local deadline = fiber.clock() + longest
 local function time_left() return math.max(0, deadline - fiber.clock()) end
-
-local function tcp_connect(host, port)
-  local family = host:find(':', 1, true) and 'AF_INET6' or 'AF_INET'
-  local s = assert(socket(family, 'SOCK_STREAM', 'tcp'))
-  local connected, problem, code = s:sysconnect(host, port, time_left())
-  if connected then return s end
-  s:close()
-  if code == errno.EINVAL then problem = problem .. ' (the host must be a numeric address)' end
-  return nil, problem
-end
 
 --- Takes the status line and the fields apart; field names come out in lower case.
 local function parse_header(text)
@@ -38,7 +27,7 @@ end
 
 --- Returns the body and the header, or nil and what went wrong.
 local function http_request(host, port, request)
-  local s <close>, problem = tcp_connect(host, port)
+  local s <close>, problem = socket.tcp_connect(host, port, time_left())
   if not s then return nil, problem end
   local sent, text
   sent, problem = s:write(request, time_left())

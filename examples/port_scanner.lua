@@ -2,7 +2,7 @@
 --
 --     coir examples/port_scanner.lua [HOST [FIRST [LAST]]]
 --
--- HOST is a numeric address, 127.0.0.1 if none is given; FIRST and LAST are 1 and 65535. Prints the
+-- HOST is a name or an address, 127.0.0.1 if none is given; FIRST and LAST are 1 and 65535. Prints the
 -- open ports in ascending order, and to stderr how long it took. Scan only hosts that are yours.
 local errno = require 'errno'
 local fiber = require 'fiber'
@@ -15,8 +15,6 @@ local host = arg[1] or '127.0.0.1'
 local first, last = tonumber(arg[2] or 1), tonumber(arg[3] or 65535)
 assert(first and last and first >= 1 and last <= 65535, 'ports are numbers from 1 to 65535')
 
-local family = host:find(':', 1, true) and 'AF_INET6' or 'AF_INET'
-
 -- What says that a port is closed. A reset comes from a server that has just gone.
 local is_refusal = {
   [errno.ECONNREFUSED] = true,
@@ -27,14 +25,9 @@ local is_refusal = {
 
 --- True when somebody listens there. What is neither yes nor no (bad address, no descriptor) raises.
 local function is_open(port)
-  local s <close> = assert(socket(family, 'SOCK_STREAM', 'tcp'))
-  local connected, problem, code = s:sysconnect(host, port, timeout)
-  if connected then
-    -- A connection from a port to itself is not one to a server: TCP allows it on the own machine.
-    return s:name().port ~= port
-  end
-  if not is_refusal[code] then error(problem, 0) end
-  return false
+  local s <close>, problem, code = socket.tcp_connect(host, port, timeout)
+  if not s and not is_refusal[code] then error(problem, 0) end
+  return s ~= nil
 end
 
 local open = {}

@@ -3,7 +3,7 @@
 --     coir examples/tcp_proxy.lua [HOST [PORT [TARGET_HOST [TARGET_PORT]]]]
 --
 -- Listens on HOST (127.0.0.1) and PORT (7002; 0 lets the system choose) and connects to TARGET_HOST
--- (127.0.0.1) and TARGET_PORT (7000, where echo_server.lua is). Hosts are numeric addresses.
+-- (127.0.0.1) and TARGET_PORT (7000, where echo_server.lua is). Hosts are names or addresses.
 -- Prints `listening on HOST:PORT`, and a line for each connection. Ctrl-C ends it.
 local fiber = require 'fiber'
 local socket = require 'socket'
@@ -13,11 +13,6 @@ local target_host, target_port = arg[3] or '127.0.0.1', arg[4] or 7000
 local connect_timeout = 5 -- seconds
 
 io.stdout:setvbuf('line')
-
-local function new_socket(address)
-  local family = address:find(':', 1, true) and 'AF_INET6' or 'AF_INET'
-  return assert(socket(family, 'SOCK_STREAM', 'tcp'))
-end
 
 --- Carries bytes one way until their source ends, then says so to their destination. Returns how many.
 local function pump(from, to)
@@ -32,11 +27,9 @@ local function pump(from, to)
 end
 
 --- The two ways run in two fibers: one end may go on speaking when the other has said all.
-local function serve(s, peer)
-  local client <close> = s
-  local target <close> = new_socket(target_host)
-  local connected, problem = target:sysconnect(target_host, target_port, connect_timeout)
-  if not connected then
+local function serve(client, peer)
+  local target <close>, problem = socket.tcp_connect(target_host, target_port, connect_timeout)
+  if not target then
     print(('%s:%d: %s'):format(peer.host, peer.port, problem))
     return
   end
@@ -46,18 +39,5 @@ local function serve(s, peer)
   print(('%s:%d: %d bytes there, %d back'):format(peer.host, peer.port, sent, received))
 end
 
-local server = new_socket(host)
-assert(server:setsockopt('SOL_SOCKET', 'SO_REUSEADDR', true))
-assert(server:bind(host, port))
-assert(server:listen())
+local server = assert(socket.tcp_server(host, port, serve))
 print(('listening on %s:%d'):format(server:name().host, server:name().port))
-
-while true do
-  local client, peer = server:accept()
-  if client then
-    fiber.create(serve, client, peer)
-  else
-    io.stderr:write('cannot accept: ', peer, '\n')
-    fiber.sleep(0.1)
-  end
-end

@@ -17,29 +17,18 @@ end
 
 -- -- A server and a client ----------------------------------------------------------------------------
 
-local running = {} -- the fibers that accept
+local servers = {}
 
 --- Starts a server: `handler(socket)` runs in a fiber for each connection. Returns the port.
 local function start_server(handler)
-  local listener = assert(socket('AF_INET', 'SOCK_STREAM', 'tcp'))
-  assert(listener:bind('127.0.0.1', 0))
-  assert(listener:listen(4096))
-  local port = listener:name().port
-  running[#running + 1] = fiber.create(function()
-    local server <close> = listener
-    while true do fiber.create(handler, assert(server:accept())) end
-  end)
-  return port
+  local server = assert(socket.tcp_server('127.0.0.1', 0, handler))
+  servers[#servers + 1] = server
+  return server:name().port
 end
 
-local function connect(port)
-  local s = assert(socket('AF_INET', 'SOCK_STREAM', 'tcp'))
-  assert(s:sysconnect('127.0.0.1', port, 10))
-  return s
-end
+local function connect(port) return assert(socket.tcp_connect('127.0.0.1', port, 10)) end
 
-local function echo_lines(s)
-  local client <close> = s
+local function echo_lines(client)
   for line in client:lines() do client:write(line .. '\n') end
 end
 
@@ -106,26 +95,15 @@ local function time_out(port)
   say('a peer that says nothing: %s (%s) after %.3f s', problem, errno[code], fiber.clock() - start)
 end
 
---- coir does not resolve names yet. This small function knows those of /etc/hosts.
-local function resolve(name)
-  local addresses = {}
-  for line in io.lines('/etc/hosts') do
-    local address, names = line:match('^%s*([%x.:]+)%s+([^#]*)')
-    for one in (names or ''):gmatch('%S+') do
-      if one == name then addresses[#addresses + 1] = address end
-    end
-  end
-  return addresses
-end
-
 local function look_up_localhost()
-  local addresses = resolve('localhost')
-  say('localhost is %s (read from /etc/hosts: coir does not resolve names yet)',
-    #addresses > 0 and table.concat(addresses, ' and ') or 'unknown here')
+  local addresses = {}
+  for i, row in ipairs(assert(socket.getaddrinfo('localhost', 0, { type = 'SOCK_STREAM' }))) do
+    addresses[i] = row.host
+  end
+  say('localhost is %s', table.concat(addresses, ' and '))
 end
 
-local function serve_page(s)
-  local client <close> = s
+local function serve_page(client)
   local request = client:readline({ '\r\n\r\n', '\n\n' }, 10)
   if not request then return end
   local page = ('<h1>You asked for %s</h1>\n'):format(request:match('^GET (%S+)') or 'nothing')
@@ -155,12 +133,11 @@ do
   wait_in_callback(s)
 end
 
-time_out(start_server(function(s)
-  local client <close> = s
+time_out(start_server(function(client)
   client:read() -- until the other side ends
 end))
 look_up_localhost()
 fetch_page()
 
-for _, server in ipairs(running) do server:cancel() end
+for _, server in ipairs(servers) do server:stop(1) end
 say('the end')

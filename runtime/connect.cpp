@@ -99,7 +99,8 @@ private:
         }
     }
 
-    // A port of the kernel's choice can be the very one that is connected to; TCP joins it to itself.
+    // A port of the kernel's choice can be the very one that is connected to; TCP joins it to
+    // itself.
     bool is_its_own_peer() const {
         Address own;
         socklen_t* size = own.room_size();
@@ -179,7 +180,8 @@ public:
             if (!text.empty()) text += "; ";
             text += attempt.address().text().view();
             bool tried = attempt.state() != Attempt::State::waiting;
-            text += tried ? std::string(": ") + std::strerror(attempt.error().code()) : ": not tried";
+            text +=
+                tried ? std::string(": ") + std::strerror(attempt.error().code()) : ": not tried";
         }
         return text;
     }
@@ -219,7 +221,7 @@ private:
     const ConnectOptions& options_;
     WaitList news_{"connect", true};
     std::deque<Attempt> attempts_;
-    std::size_t next_ = 0;       // those before it have begun
+    std::size_t next_ = 0;  // those before it have begun
     std::size_t under_way_ = 0;
     Deadline next_at_{};
     Attempt* winner_ = nullptr;
@@ -259,8 +261,8 @@ Error connect_any(Socket& socket, std::span<const Address> addresses, const Conn
     }
 }
 
-Error connect(Socket& socket, Resolver& resolver, const Endpoint& endpoint, const ConnectOptions& options,
-              Deadline deadline, std::string& why) {
+Error connect(Socket& socket, Resolver& resolver, const Endpoint& endpoint,
+              const ConnectOptions& options, Deadline deadline, std::string& why) {
     try {
         std::vector<Address> addresses;
         Error error = find_addresses(resolver, endpoint, deadline, addresses, why);

@@ -12,7 +12,8 @@ constexpr std::size_t longest_shown = 200;
 
 // Names of services have a letter (RFC 6335).
 bool is_name(std::string_view text) {
-    return std::any_of(text.begin(), text.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
+    return std::any_of(text.begin(), text.end(),
+                       [](unsigned char c) { return std::isalpha(c) != 0; });
 }
 
 Error fail(const Endpoint& endpoint, Error error, const std::string& detail, std::string& why) {
@@ -40,8 +41,8 @@ Error find_addresses(Resolver& resolver, const Endpoint& endpoint, Deadline dead
         }
         bool too_long = address.error() == std::errc::no_buffer_space;
         std::string limit = std::to_string(Address::max_unix_path);
-        return fail(endpoint, address.error(), too_long ? "path is longer than " + limit + " bytes: " : "",
-                    why);
+        return fail(endpoint, address.error(),
+                    too_long ? "path is longer than " + limit + " bytes: " : "", why);
     }
     Result<std::uint16_t> port = parse_port(endpoint.service);
     bool possible = port ? *port != 0 || endpoint.passive : is_name(endpoint.service);

@@ -27,12 +27,19 @@ bool is_foreign(Error error) {
            error == std::errc::address_family_not_supported;
 }
 
-// What accept(2) will report again and again. Everything else passes: resources run out and come back,
-// and Linux also hands out errors of the network.
+// What accept(2) will report again and again. Everything else passes: resources run out and come
+// back, and Linux also hands out errors of the network.
 bool is_final(Error error) {
     switch (error.code()) {
-        case EBADF: case EINVAL: case ENOTSOCK: case EOPNOTSUPP: case ECANCELED: case EINTR: return true;
-        default: return false;
+        case EBADF:
+        case EINVAL:
+        case ENOTSOCK:
+        case EOPNOTSUPP:
+        case ECANCELED:
+        case EINTR:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -49,7 +56,7 @@ bool is_dead(const Address& address, const std::string& path, int type) {
 
 }  // namespace
 
-// -- The file of a Unix socket -------------------------------------------------------------------------
+// -- The file of a Unix socket --------------------------------------------------------------------
 
 void SocketFile::created(std::string_view path) {
     struct stat file {};
@@ -66,7 +73,7 @@ void SocketFile::remove() {
     path_.clear();
 }
 
-// -- Opening -------------------------------------------------------------------------------------------
+// -- Opening --------------------------------------------------------------------------------------
 
 struct Listener::Plan {
     std::span<const Address> addresses;
@@ -184,7 +191,7 @@ void Listener::close() {
     scheduler_.wake_all(shortage_, std::errc::bad_file_descriptor);
 }
 
-// -- Accepting -----------------------------------------------------------------------------------------
+// -- Accepting ------------------------------------------------------------------------------------
 
 Result<int> Listener::accept(Socket& socket, Address& from) {
     for (;;) {
@@ -217,17 +224,18 @@ Error Listener::endure(Error error, const Socket& socket) {
     if (!std::exchange(complained_, true)) {
         Result<Address> name = socket.name();
         Address::Text text = name ? name->text() : Address::Text();
-        std::fprintf(stderr, "server %.*s: %s; it goes on when it can\n", static_cast<int>(text.size),
-                     text.data, std::strerror(error.code()));
+        std::fprintf(stderr, "server %.*s: %s; it goes on when it can\n",
+                     static_cast<int>(text.size), text.data, std::strerror(error.code()));
     }
     pause_ = std::clamp<Duration>(pause_ * 2, first_pause, longest_pause);
     Error woken_by = scheduler_.park(shortage_, Clock::now() + pause_);
     return woken_by == std::errc::timed_out ? Error() : woken_by;
 }
 
-// -- Connections ---------------------------------------------------------------------------------------
+// -- Connections ----------------------------------------------------------------------------------
 
-Listener::Connection::Connection(Listener& listener, Fiber* serving) : fiber(serving), listener_(listener) {
+Listener::Connection::Connection(Listener& listener, Fiber* serving)
+    : fiber(serving), listener_(listener) {
     listener_.connections_.push_back(*this);
     ++listener_.connection_count_;
 }
@@ -242,7 +250,8 @@ Listener::Connection::~Connection() {
 
 std::size_t Listener::own_connections() {
     std::size_t own = 0;
-    connections_.for_each([&](Connection& connection) { own += connection.fiber == scheduler_.running(); });
+    connections_.for_each(
+        [&](Connection& connection) { own += connection.fiber == scheduler_.running(); });
     return own;
 }
 

@@ -1,9 +1,10 @@
 // listener.hpp: a server's sockets, and the connections that come to them.
 //
-// A listener binds every address it is given: one socket each, the same port on all of them, IPv6 apart
-// from IPv4. accept() outlasts what passes: peers that give up, and times in which descriptors or memory
-// have run out. Connections are counted: accept() waits while there are as many as allowed, and stop()
-// until none is left. serve() puts it together for C++ programs: a fiber for each connection.
+// A listener binds every address it is given: one socket each, the same port on all of them, IPv6
+// apart from IPv4. accept() outlasts what passes: peers that give up, and times in which
+// descriptors or memory have run out. Connections are counted: accept() waits while there are as
+// many as allowed, and stop() until none is left. serve() puts it together for C++ programs: a
+// fiber for each connection.
 //
 // One thread only. A listener must outlive its connections and whoever waits in it.
 #pragma once
@@ -65,19 +66,19 @@ public:
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
 
-    // Binds and listens. An address that this machine does not have is skipped if there are others. Port
-    // 0 is one of the kernel's choice, the same for all. The file of a dead Unix socket is replaced.
-    // Errors: EINVAL without an address, EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM and what socket(2),
-    // bind(2) and listen(2) report; `why` names the address.
+    // Binds and listens. An address that this machine does not have is skipped if there are others.
+    // Port 0 is one of the kernel's choice, the same for all. The file of a dead Unix socket is
+    // replaced. Errors: EINVAL without an address, EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOMEM and
+    // what socket(2), bind(2) and listen(2) report; `why` names the address.
     Error open(std::span<const Address> addresses, const Options& options, std::string& why);
 
-    // The same for the addresses that `endpoint` means, which must be passive. Suspends, if it has a name; a
-    // cancellation point. Further errors: those of find_addresses().
-    Error open(Resolver& resolver, const Endpoint& endpoint, const Options& options, Deadline deadline,
-               std::string& why);
+    // The same for the addresses that `endpoint` means, which must be passive. Suspends, if it has
+    // a name; a cancellation point. Further errors: those of find_addresses().
+    Error open(Resolver& resolver, const Endpoint& endpoint, const Options& options,
+               Deadline deadline, std::string& why);
 
-    // The same on the caller's sockets, of which there must be enough, all closed; those that are not
-    // needed stay closed. They must live until close().
+    // The same on the caller's sockets, of which there must be enough, all closed; those that are
+    // not needed stay closed. They must live until close().
     Error open(std::span<const Address> addresses, std::span<Socket* const> sockets,
                const Options& options, const Prepare& prepare, std::string& why);
 
@@ -86,15 +87,16 @@ public:
     void set_max_connections(std::size_t n) { max_connections_ = n; }
     std::size_t connections() const { return connection_count_; }
 
-    // The next connection of `socket`, which listens; the descriptor belongs to the caller, who makes it a
-    // Connection before he waits. Waits also while there are max_connections(), which leaves others in the
-    // kernel's queue, and while descriptors or memory are short: then it says so on standard error, once,
-    // and tries again after 5 ms, 10 ms and so on up to 1 s, and whenever a connection ends.
-    // Suspends; a cancellation point. Errors: EBADF when it is closed, EINVAL when it does not listen,
-    // ECANCELED, EINTR (interrupted).
+    // The next connection of `socket`, which listens; the descriptor belongs to the caller, who
+    // makes it a Connection before he waits. Waits also while there are max_connections(), which
+    // leaves others in the kernel's queue, and while descriptors or memory are short: then it says
+    // so on standard error, once, and tries again after 5 ms, 10 ms and so on up to 1 s, and
+    // whenever a connection ends. Suspends; a cancellation point. Errors: EBADF when it is closed,
+    // EINVAL when it does not listen, ECANCELED, EINTR (interrupted).
     Result<int> accept(Socket& socket, Address& from);
 
-    // What accept() does with an error: returns one that will not pass, and otherwise waits for a while.
+    // What accept() does with an error: returns one that will not pass, and otherwise waits for a
+    // while.
     Error endure(Error error, const Socket& socket);
 
     // Waits until there is room for another connection. Errors: EBADF when closed, those of park().
@@ -132,9 +134,9 @@ private:
     bool complained_ = false;
 };
 
-// Accepts in a fiber for each socket of `listener`, which is open, and runs the handler in a fiber for each
-// connection, until the listener is closed. The client's socket is closed afterwards. Returns at once.
-// Errors: ENOMEM.
+// Accepts in a fiber for each socket of `listener`, which is open, and runs the handler in a fiber
+// for each connection, until the listener is closed. The client's socket is closed afterwards.
+// Returns at once. Errors: ENOMEM.
 using ConnectionHandler = std::function<void(Socket& client, const Address& from)>;
 Error serve(std::shared_ptr<Listener> listener, ConnectionHandler handler);
 

@@ -24,7 +24,8 @@ struct Guest {
 };
 
 // The fiber owns the guest, and with it the socket and its place among the connections.
-Error start_serving(const std::shared_ptr<Service>& service, int fd, const Socket& on, const Address& from) {
+Error start_serving(const std::shared_ptr<Service>& service, int fd, const Socket& on,
+                    const Address& from) {
     Scheduler& scheduler = service->listener->scheduler();
     std::unique_ptr<Guest> guest;
     std::string name;

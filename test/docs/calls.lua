@@ -217,6 +217,18 @@ local calls = {
   ['socket.socketpair'] = plain(function() return socket.socketpair('AF_UNIX', 'SOCK_STREAM') end),
   ['socket.from_fd'] = plain(function() return socket.from_fd(-1) end),
   ['socket.getaddrinfo'] = plain(function() return socket.getaddrinfo('127.0.0.1', 80) end),
+  ['socket.tcp_connect'] = function()
+    local listener = listening()
+    return function() return socket.tcp_connect('127.0.0.1', listener:name().port) end
+  end,
+  ['socket.tcp_server'] = plain(function() return socket.tcp_server('127.0.0.1', 0, nothing):close() end),
+  ['socket.tcp_server_create'] = plain(function() return socket.tcp_server_create('127.0.0.1', 0) end),
+  ['socket.tcp_server_loop'] = plain(function() return socket.tcp_server_loop(new_socket(), nothing) end),
+  ['socket.udp_server'] = plain(function() return socket.udp_server('127.0.0.1', 0, nothing):close() end),
+  ['s:stop'] = function()
+    local server = socket.tcp_server_create('127.0.0.1', 0)
+    return function() return server:stop() end
+  end,
   ['socket.iowait'] = plain(function() return socket.iowait(1, 'w', 0) end),
   ['socket.errno'] = plain(socket.errno),
   ['socket.error'] = plain(socket.error),

@@ -48,9 +48,9 @@ test.case('all ports of this machine take a few seconds', function()
 end)
 
 test.case('bad arguments end it with a clear error', function()
-  local status, _, err = scan('localhost', 1, 10)
+  local status, _, err = scan('a..b', 1, 10)
   test.equal(status, 1)
-  test.match(err, '^port_scanner: localhost:%d+: Invalid argument\n$')
+  test.match(err, '^port_scanner: cannot resolve a..b:%d+: [^\n]+\n$')
   for _, range in ipairs { { 0, 10 }, { 1, 65536 }, { 'x', 10 } } do
     status, _, err = scan(own, range[1], range[2])
     test.equal(status, 1)

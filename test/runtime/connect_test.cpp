@@ -19,8 +19,8 @@ ConnectOptions delayed(Duration delay) {
 
 // connect_any() in a fiber of its own.
 struct Try {
-    Try(Scheduler& scheduler, std::vector<Address> addresses, ConnectOptions options = delayed(for_ever),
-        Deadline deadline = never)
+    Try(Scheduler& scheduler, std::vector<Address> addresses,
+        ConnectOptions options = delayed(for_ever), Deadline deadline = never)
         : socket(scheduler) {
         fiber = spawn(scheduler, [=, this] {
             error = connect_any(socket, addresses, options, deadline, why);
@@ -64,7 +64,9 @@ TEST_CASE("an address that refuses is followed by the next at once") {
     CHECK(DescriptorLimit::lowest_free() == next);
 }
 
-TEST_CASE("an address that says nothing is followed by the next after the delay, and closed when it wins") {
+TEST_CASE(
+    "an address that says nothing is followed by the next after the delay, and closed when it "
+    "wins") {
     Scheduler scheduler;
     Crowded silent(scheduler);
     Bound listener(scheduler);
@@ -82,7 +84,8 @@ TEST_CASE("the next address waits for the delay, which here never ends") {
     Scheduler scheduler;
     Crowded silent(scheduler);
     Bound listener(scheduler);
-    Try attempt(scheduler, {silent.listener.address, listener.address}, delayed(for_ever), in_ms(20));
+    Try attempt(scheduler, {silent.listener.address, listener.address}, delayed(for_ever),
+                in_ms(20));
     run(scheduler);
     CHECK(attempt.error == std::errc::timed_out);
     CHECK_FALSE(attempt.socket.is_open());
@@ -97,7 +100,8 @@ TEST_CASE("an attempt under way can still win when a later one was refused") {
                 delayed(std::chrono::milliseconds(1)));
     in_fiber(scheduler, [&] {
         until_parked(scheduler, *attempt.fiber);
-        CHECK(scheduler.sleep_until(in_ms(20)) == Error());  // longer than the delay, but need not be
+        CHECK(scheduler.sleep_until(in_ms(20)) ==
+              Error());  // longer than the delay, but need not be
         for (auto& one : silent.queue) (void)one->close();
         Address from;
         while (!attempt.fiber->dead()) {  // room in the queue; TCP repeats its SYN after a second

@@ -65,7 +65,7 @@ std::string complaints_of(Function function) {
 
 }  // namespace
 
-// -- Opening -------------------------------------------------------------------------------------------
+// -- Opening --------------------------------------------------------------------------------------
 
 TEST_CASE("a listener has the same port on all addresses, IPv6 apart from IPv4") {
     if (!has_ipv6()) {
@@ -134,7 +134,7 @@ TEST_CASE("prepare sees each socket before it is bound, and says the backlog") {
     CHECK_FALSE(socket.is_open());
 }
 
-// -- Unix sockets --------------------------------------------------------------------------------------
+// -- Unix sockets ---------------------------------------------------------------------------------
 
 TEST_CASE("the file of a dead Unix socket is replaced, and deleted at the end") {
     Scheduler scheduler;
@@ -186,7 +186,7 @@ TEST_CASE("a file that somebody else has put in its place is left alone") {
     ::unlink((path + ".old").c_str());
 }
 
-// -- Serving -------------------------------------------------------------------------------------------
+// -- Serving --------------------------------------------------------------------------------------
 
 TEST_CASE("every connection gets a fiber, and a fiber its own socket") {
     Scheduler scheduler;
@@ -218,9 +218,9 @@ TEST_CASE("a full server lets the next one in when one leaves") {
     Address address = address_of(*listener);
     std::size_t most = 0;
     CHECK(serve(listener, [&](Socket& client, const Address& from) {
-        most = std::max(most, listener->connections());
-        echo_a_line(client, from);
-    }) == Error());
+              most = std::max(most, listener->connections());
+              echo_a_line(client, from);
+          }) == Error());
     in_fiber(scheduler, [&] {
         std::vector<std::unique_ptr<Client>> clients;
         for (int i = 0; i < 6; ++i) clients.push_back(std::make_unique<Client>(scheduler, address));
@@ -275,7 +275,8 @@ TEST_CASE("a connection may stop the server that serves it") {
     auto listener = listening(scheduler);
     Address address = address_of(*listener);
     std::size_t cancelled = 99;
-    CHECK(serve(listener, [&](Socket&, const Address&) { cancelled = *listener->stop(); }) == Error());
+    CHECK(serve(listener, [&](Socket&, const Address&) { cancelled = *listener->stop(); }) ==
+          Error());
     in_fiber(scheduler, [&] {
         Client client(scheduler, address);
         CHECK(read(client.socket) == text(""));
@@ -304,7 +305,8 @@ TEST_CASE("a server without descriptors waits for some, says so once, and goes o
                       ": Too many open files; it goes on when it can\n");
 }
 
-TEST_CASE("accepting ends with EBADF when the listener is closed, with EINVAL when it does not listen") {
+TEST_CASE(
+    "accepting ends with EBADF when the listener is closed, with EINVAL when it does not listen") {
     Scheduler scheduler;
     auto listener = listening(scheduler);
     Error seen;

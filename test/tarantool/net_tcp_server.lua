@@ -104,6 +104,18 @@ t.case('a table', function()
   server:close()
 end)
 
+t.case('names', function()
+  local server, address = socket.tcp_server('localhost', 0, function(s)
+    s:write('for ' .. s:read('\n'))
+  end)
+  t.check('localhost', server:name().family == address.family, address.port)
+  local client = socket.tcp_connect('localhost', server:name().port)
+  client:write('a name\n')
+  t.check('the answer, localhost', client:read(11))
+  server:close()
+  t.check('a service that nobody knows', (socket.tcp_server('127.0.0.1', 'no-such-service', ignore)))
+end)
+
 t.case('unix', function()
   local path = loopback.path()
   local seen
