@@ -243,7 +243,7 @@ Listener::Connection::Connection(Listener& listener, Fiber* serving)
 Listener::Connection::~Connection() {
     unlink();
     --listener_.connection_count_;
-    listener_.scheduler_.wake_one(listener_.room_);
+    listener_.scheduler_.wake_all(listener_.room_);
     listener_.scheduler_.wake_all(listener_.shortage_);
     listener_.scheduler_.wake_all(listener_.idle_);
 }

@@ -18,9 +18,9 @@ local s = assert(socket.tcp_connect('twofaced', 7000, 60))
 print(fiber.clock() - began, s:peer().host, s:read())
 ]]
 
--- Two namespaces, joined by a link. The far one has a server at one of the two addresses, and throws away
--- what is sent to the other, for it does not forward. `ip netns exec` puts the files in /etc/netns/NAME over
--- those in /etc.
+-- Two namespaces, joined by a link. The far one has a server at one of the two addresses, and
+-- throws away what is sent to the other, for it does not forward. `ip netns exec` puts the files in
+-- /etc/netns/NAME over those in /etc.
 local setting = [[
 set -e
 near=coir-near-$$ far=coir-far-$$

@@ -3,6 +3,7 @@ package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local descriptors = require 'descriptors'
 local loopback = require 'loopback'
+local dns = require 'coir.dns'
 local errno = require 'errno'
 local fiber = require 'fiber'
 local socket = require 'socket'
@@ -14,8 +15,8 @@ local function free_port()
   return port
 end
 
---- A port at which connecting neither ends well nor badly: the queue of its listener is full. What is
---- returned must be kept.
+--- A port at which connecting neither ends well nor badly: the queue of its listener is full. What
+--- is returned must be kept.
 local function silent_port()
   local listener = assert(socket('AF_INET', 'SOCK_STREAM', 'tcp'))
   assert(listener:bind('127.0.0.1', 0))
@@ -59,8 +60,8 @@ end)
 test.case('a table names the options', function()
   local listener <close>, port = loopback.listener()
   local s <close> = test.ok(socket.tcp_connect {
-    host = '127.0.0.1', port = port, timeout = 5, bind = '127.0.0.2', nodelay = true, keepalive = true,
-    attempt_delay = 0.01,
+    host = '127.0.0.1', port = port, timeout = 5, bind = '127.0.0.2', nodelay = true,
+    keepalive = true, attempt_delay = 0.01,
   })
   test.equal(s:name().host, '127.0.0.2')
   test.equal(s:getsockopt('tcp', 'TCP_NODELAY'), 1)
@@ -83,13 +84,21 @@ test.case('wrong arguments raise and say which', function()
   test.raises('tcp_connect: unknown option timout', socket.tcp_connect, { port = 80, timout = 1 })
   test.raises('tcp_connect: unknown option 1', socket.tcp_connect, { '127.0.0.1', port = 80 })
   test.raises('tcp_connect: port is missing', socket.tcp_connect, { host = '127.0.0.1' })
-  test.raises('tcp_connect: host must be a string, not number', socket.tcp_connect, { host = 1, port = 2 })
-  test.raises('tcp_connect: timeout must be a number', socket.tcp_connect, { port = 2, timeout = 'x' })
-  test.raises('tcp_connect: timeout must be a number', socket.tcp_connect, { port = 2, timeout = 0 / 0 })
-  test.raises('tcp_connect: nodelay must be a boolean', socket.tcp_connect, { port = 2, nodelay = 1 })
-  test.raises('not a numeric address', socket.tcp_connect, { host = '::1', port = 2, bind = 'localhost' })
-  test.raises('not a numeric address', socket.tcp_connect, { port = 2, bind = {} })
-  test.raises('bind: unknown option hst', socket.tcp_connect, { port = 2, bind = { hst = 1 } })
+  for option, wrong in pairs {
+    ['host must be a string, not number'] = { host = 1 },
+    ['port must be a number or a string, not boolean'] = { port = true },
+    ['timeout must be a number, not string'] = { timeout = 'x' },
+    ['timeout must be a number, not number'] = { timeout = 0 / 0 },
+    ['nodelay must be a boolean, not number'] = { nodelay = 1 },
+    ['keepalive must be a boolean, not string'] = { keepalive = 'yes' },
+    ['bind: unknown option hst'] = { bind = { hst = 1 } },
+    ['bind: not a numeric address and a port'] = { bind = 'localhost' },
+    ['bind: not a numeric'] = { bind = {} },
+    ['bind: not a'] = { bind = { host = '::1', port = 65536 } },
+  } do
+    wrong.port = wrong.port or 80
+    test.raises('tcp_connect: ' .. option, socket.tcp_connect, wrong)
+  end
 end)
 
 test.case('what cannot be a port fails, and the message has it', function()
@@ -112,7 +121,8 @@ test.case('no answer: ETIMEDOUT after the timeout, and nothing stays open', func
   local port, queue = silent_port()
   collectgarbage()
   local before = descriptors.count()
-  local message = test.fails('ETIMEDOUT', test.takes(0.05, 5, socket.tcp_connect, '127.0.0.1', port, 0.05))
+  local message = test.fails('ETIMEDOUT',
+    test.takes(0.05, 5, socket.tcp_connect, '127.0.0.1', port, 0.05))
   test.equal(message, ('127.0.0.1:%d: Connection timed out'):format(port))
   test.fails('ETIMEDOUT', socket.tcp_connect('127.0.0.1', port, 0))
   collectgarbage()
@@ -166,7 +176,8 @@ end)
 
 test.case('a local address that is not ours fails', function()
   local listener <close>, port = loopback.listener()
-  test.fails('EADDRNOTAVAIL', socket.tcp_connect { host = '127.0.0.1', port = port, bind = '192.0.2.1' })
+  test.fails('EADDRNOTAVAIL',
+    socket.tcp_connect { host = '127.0.0.1', port = port, bind = '192.0.2.1' })
   test.ok(listener)
 end)
 
@@ -178,8 +189,58 @@ test.case('names: what cannot be one is refused, what is unknown is named', func
   test.match(test.fails('EIO', socket.tcp_connect('127.0.0.1', '80x')), '127.0.0.1:80x')
 end)
 
+--- Calls body while the name `both` has the addresses 127.0.0.1 and 127.0.0.2.
+local function with_both(body)
+  local path, before = os.tmpname(), dns.files()
+  local file <close> = assert(io.open(path, 'w'))
+  file:write('127.0.0.1 both\n127.0.0.2 both\n')
+  file:close()
+  dns.files { hosts = path }
+  local ok, problem = pcall(body)
+  dns.files(before)
+  os.remove(path)
+  if not ok then error(problem, 0) end
+end
+
+test.case('an address that says nothing does not hold up the others', function()
+  local port, queue = silent_port()
+  local server <close> = test.ok(socket.tcp_server('127.0.0.2', port, function(s)
+    s:write('here')
+  end))
+  with_both(function()
+    local s <close> = test.ok(socket.tcp_connect {
+      host = 'both', port = port, attempt_delay = 0.01,
+    })
+    test.equal(s:peer().host, '127.0.0.2')
+    test.equal(s:read(nil, 10), 'here')
+  end)
+  test.ok(server and queue)
+end)
+
+test.case('when nothing works, the message has every address', function()
+  local port = free_port()
+  with_both(function()
+    local message = test.fails('ECONNREFUSED', socket.tcp_connect('both', port))
+    test.equal(message, (('127.0.0.1:P: Connection refused; 127.0.0.2:P: Connection refused')
+      :gsub('P', math.tointeger(port))))
+  end)
+end)
+
+test.case('a server listens on every address of a name, all on one port', function()
+  with_both(function()
+    local server <close> = test.ok(socket.tcp_server('both', 0, function(s)
+      s:write(s:name().host)
+    end))
+    local port = server:name().port
+    test.equal(test.ok(socket.tcp_connect('127.0.0.1', port)):read(nil, 10), '127.0.0.1')
+    test.equal(test.ok(socket.tcp_connect('127.0.0.2', port)):read(nil, 10), '127.0.0.2')
+  end)
+end)
+
 test.case('localhost is found', function()
-  local server <close> = test.ok(socket.tcp_server('localhost', 0, function(s) s:write('hello') end))
+  local server <close> = test.ok(socket.tcp_server('localhost', 0, function(s)
+    s:write('hello')
+  end))
   local s <close> = test.ok(socket.tcp_connect('localhost', server:name().port, 10))
   test.equal(s:read(nil, 10), 'hello')
 end)

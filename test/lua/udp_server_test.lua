@@ -23,7 +23,7 @@ local function ask(s, port, text, host)
   return s:recvfrom(nil, nil, 10)
 end
 
-test.case('each datagram is one call with its sender and the socket, in a fiber named after it', function()
+test.case('each datagram is one call with its sender, in a fiber named after it', function()
   local seen, name = {}, nil
   local server <close>, port = serve(function(data, from, s)
     seen[#seen + 1] = { data = data, from = from, s = s }
@@ -125,10 +125,11 @@ end)
 test.case('an error in a handler is reported, and the server goes on', function()
   local result = child.run [[
     local socket = require 'socket'
-    local server = socket.udp_server('127.0.0.1', 0, { name = 'shop', handler = function(data, from, s)
+    local function handler(data, from, s)
       if data == 'bad' then error('out of tea') end
       s:sendto(from.host, from.port, 'good')
-    end })
+    end
+    local server = socket.udp_server('127.0.0.1', 0, { name = 'shop', handler = handler })
     local s = socket('AF_INET', 'SOCK_DGRAM')
     s:sendto('127.0.0.1', server:name().port, 'bad')
     s:sendto('127.0.0.1', server:name().port, 'x')
@@ -137,7 +138,8 @@ test.case('an error in a handler is reported, and the server goes on', function(
   ]]
   test.equal(result.code, 0)
   test.equal(result.out, 'good\n')
-  test.match(result.err, 'fiber %d+ %(shop/127.0.0.1:%d+%) died: [^\n]*out of tea\nstack traceback:')
+  test.match(result.err,
+    'fiber %d+ %(shop/127.0.0.1:%d+%) died: [^\n]*out of tea\nstack traceback:')
 end)
 
 test.case('stop waits for the handlers, then cancels them', function()
@@ -169,8 +171,8 @@ test.case('wrong arguments raise, and what cannot be listened on fails', functio
   test.raises('udp_server: handler is missing', socket.udp_server, '127.0.0.1', 0)
   test.raises('udp_server: unknown option max_connections', socket.udp_server, '127.0.0.1', 0,
     { handler = ignore, max_connections = 1 })
-  test.raises('udp_server: max_handlers must be an integer from 1', socket.udp_server, '127.0.0.1', 0,
-    { handler = ignore, max_handlers = 0 })
+  test.raises('udp_server: max_handlers must be an integer from 1', socket.udp_server,
+    '127.0.0.1', 0, { handler = ignore, max_handlers = 0 })
   test.fails('EAFNOSUPPORT', socket.udp_server('unix/', '/tmp/x', ignore))
   test.fails('EINVAL', socket.udp_server('127.0.0.1', 65536, ignore))
   local taken <close>, port = loopback.datagram()

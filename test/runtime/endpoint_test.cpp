@@ -16,7 +16,7 @@ struct Names {
     Names(Scheduler& scheduler, const std::string& hosts) : resolver(scheduler) {
         std::ofstream(path) << hosts;
         std::ofstream(nothing) << "";
-        resolver.set_files({path, nothing, "/etc/services"});
+        REQUIRE(resolver.set_files({path, nothing, "/etc/services"}) == Error());
     }
     ~Names() {
         ::unlink(path.c_str());

@@ -231,6 +231,38 @@ TEST_CASE("a full server lets the next one in when one leaves") {
     CHECK(most == 2);
 }
 
+TEST_CASE("when there is room again, all who wait for it look who has come") {
+    Scheduler scheduler;
+    Listener::Options options;
+    options.max_connections = 1;
+    Listener listener(scheduler);
+    std::string why;
+    std::vector<Address> addresses = {any_port("127.0.0.1"), any_port("127.0.0.2")};
+    REQUIRE(listener.open(addresses, options, why) == Error());
+    std::vector<Address> names;
+    for (Socket* socket : listener.sockets()) names.push_back(*socket->name());
+    auto busy = std::make_unique<Listener::Connection>(listener);
+    int accepted = 0;
+    for (Socket* socket : listener.sockets()) {
+        spawn(scheduler, [&, socket] {
+            Address from;
+            while (Result<int> fd = listener.accept(*socket, from)) {
+                ++accepted;
+                ::close(*fd);
+            }
+        });
+    }
+    in_fiber(scheduler, [&] {
+        std::vector<std::unique_ptr<Client>> clients;
+        for (const Address& name : names) clients.push_back(std::make_unique<Client>(scheduler, name));
+        for (int i = 0; i < 5; ++i) CHECK(scheduler.yield() == Error());
+        CHECK(accepted == 0);
+        busy.reset();  // once; neither of the two makes a connection that could end
+        while (accepted < 2) CHECK(scheduler.yield() == Error());
+        listener.close();
+    });
+}
+
 TEST_CASE("closing wakes who waits for room, and connections go on") {
     Scheduler scheduler;
     Listener::Options options;
