@@ -95,10 +95,9 @@ LuaListener* fail_to_open(lua_State* L, const LuaListener& shared, Error error) 
     return nullptr;
 }
 
-// -- Fibers ---------------------------------------------------------------------------------------
+// -- Ending ---------------------------------------------------------------------------------------
 
-// The fiber of a socket: whatever ends it, nobody is left waiting for a server that does not
-// answer.
+// The fiber of a socket: whatever ends it, nobody is left waiting for a server that says nothing.
 void serve_socket(LuaFiber& fiber) {
     auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread, 2));
     fiber.call();
@@ -115,9 +114,12 @@ int server_stop(lua_State* L) {
     s->listener->close();
     begin_wait(L);
     Result<std::size_t> cancelled = s->listener->stop(deadline);
-    if (!cancelled) check_raise(L, cancelled.error());
-    lua_pushboolean(L, cancelled && *cancelled == 0);
-    if (lua_toboolean(L, -1)) return 1;
+    if (!cancelled) {
+        check_raise(L, cancelled.error());
+        return push_refusal(L, cancelled.error());
+    }
+    lua_pushboolean(L, *cancelled == 0);
+    if (*cancelled == 0) return 1;
     if (*cancelled == 1) {
         lua_pushliteral(L, "1 handler was cancelled");
     } else {

@@ -18,22 +18,23 @@ struct LuaListener {
 
     explicit LuaListener(Scheduler& scheduler) : listener(scheduler) {}
 
-    // Fiber of this server: named after it and `address`. Does nothing without memory for the name.
+    // Names a fiber after this server and `address`, unless there is no memory for it.
     void name_fiber(LuaFiber& fiber, const Address& address) const;
 
     Listener listener;
     std::vector<Address> addresses;
     std::string why;  // it could not be opened
     std::string name = "server";
-    bool tells_sender = true;          // the handler takes a second argument
+    // False when the handler does not look at its second argument, which then need not be made.
+    bool tells_sender = true;
     const Arrival* arrival = nullptr;  // of the datagram that a handler is just starting with
 };
 
 // The options of a server, checked.
 struct ServerArguments {
     const char* function;  // that complains of them
-    bool prepares =
-        false;  // it needs no handler, and a function in place of the options is a prepare
+    // It needs no handler, and a function in place of the options is a prepare.
+    bool prepares = false;
     Endpoint endpoint{};
     Deadline deadline = never;
     Listener::Options options{};
