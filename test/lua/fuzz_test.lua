@@ -38,7 +38,7 @@ for name in ([[
   setsockopt setvbuf shutdown sysbind sysconnect sysread syswrite unread wait writable write
   writev size signal broadcast put get count is_full is_empty has_readers has_writers is_closed
   lock try_lock unlock acquire release add done join set_joinable status id cancel wakeup
-  testcancel info csw traceback
+  testcancel info csw traceback stop
 ]]):gmatch('%S+') do
   method_names[#method_names + 1] = name
 end
@@ -119,7 +119,7 @@ end
 
 --- Numbers of descriptors that are not ours must not be closed or given away.
 local takes_descriptors = { ['socket.from_fd'] = true, ['socket.iowait'] = true,
-  [':sendfd'] = true }
+  ['socket.tcp_server_loop'] = true, [':sendfd'] = true }
 
 local function spare_descriptors(target, arguments)
   if not takes_descriptors[target.name] then return end
