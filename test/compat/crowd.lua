@@ -84,7 +84,7 @@ end
 --- Makes `count` connections, 20 at a time, and checks that afterwards descriptors and memory are where
 --- they were; resident memory may have grown by half a kibibyte a connection.
 function crowd.churn(port, count)
-  visit(port, count // 4)
+  visit(port, count)
   test.eventually(function() return descriptors.count() < 20 end)
   local open, lua_before, resident_before = descriptors.count(), memory()
   visit(port, count)
