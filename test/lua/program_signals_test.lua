@@ -68,7 +68,7 @@ test.case('SIGINT reaches a main fiber that computes', function()
   process:signal('INT')
   local rest, how, code = process:wait()
   test.equal({ how, code }, { 'exit', 1 })
-  test.match(rest, 'coir: interrupted!\nstack traceback:\n.*' .. path_pattern(process) .. ':[45]: in main')
+  test.match(rest, 'interrupted!\nstack traceback:\n.*' .. path_pattern(process) .. ':[45]: in main')
 end)
 
 test.case('a second SIGINT kills', function()
