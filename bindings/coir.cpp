@@ -24,7 +24,8 @@ namespace coir {
 
 namespace {
 
-// The main script may nest calls of C libraries as deeply as under lua5.4, on the usual process stack.
+// The main script may nest calls of C libraries as deeply as under lua5.4, on the usual process
+// stack.
 constexpr std::size_t main_stack_size = 8 << 20;
 constexpr std::size_t least_main_stack = 64 * 1024;  // what loading a script takes
 constexpr auto grace = std::chrono::seconds(grace_seconds);
@@ -42,13 +43,13 @@ struct Program {
 
 Program* program = nullptr;  // for the exit handler
 
-// -- The main fiber ----------------------------------------------------------------------------------
+// -- The main fiber -------------------------------------------------------------------------------
 
 // The prompt waits like any other read: other fibers go on meanwhile.
 bool await_input(void* context) {
     Scheduler& scheduler = *static_cast<Program*>(context)->scheduler;
-    Result<unsigned> ready = wait_foreign(scheduler, STDIN_FILENO,
-                                          static_cast<unsigned>(Direction::read), never);
+    Result<unsigned> ready =
+        wait_foreign(scheduler, STDIN_FILENO, static_cast<unsigned>(Direction::read), never);
     return ready || ready.error() != std::errc::interrupted;
 }
 
@@ -89,10 +90,10 @@ int set_up(lua_State* L) {
     return 0;
 }
 
-// -- The end -----------------------------------------------------------------------------------------
+// -- The end --------------------------------------------------------------------------------------
 
-// Cancels every fiber and runs turns, at least one, until none is left or `until`; false when some would
-// not stop.
+// Cancels every fiber and runs turns, at least one, until none is left or `until`; false when some
+// would not stop.
 bool drain(Deadline until) {
     Scheduler& scheduler = *program->scheduler;
     while (!scheduler.done()) {
@@ -124,7 +125,7 @@ int report_deadlock(lua_State* L) {
 
 void at_exit() { program->scheduler->finish_departures(); }
 
-// -- Running -----------------------------------------------------------------------------------------
+// -- Running --------------------------------------------------------------------------------------
 
 // Turns until the main fiber has ended, and then for as long as others have something to wait for.
 // Returns the exit status.
@@ -169,7 +170,8 @@ int run_program(int argc, char** argv) {
     (void)report_stack_overflows(describe_overflow);
     if (options.watch_ms > 0) {
         if (Error error = watch_fibers(scheduler, std::chrono::milliseconds(options.watch_ms))) {
-            std::fprintf(stderr, "%s: cannot watch: %s\n", options.program, std::strerror(error.code()));
+            std::fprintf(stderr, "%s: cannot watch: %s\n", options.program,
+                         std::strerror(error.code()));
             return EXIT_FAILURE;
         }
     }
@@ -177,7 +179,8 @@ int run_program(int argc, char** argv) {
     StackPool main_stack(options.stack_size == 0 ? main_stack_size
                                                  : std::max(options.stack_size, least_main_stack));
     if (Error error = scheduler.start(*self.main_fiber, &main_stack)) {
-        std::fprintf(stderr, "%s: cannot start: %s\n", options.program, std::strerror(error.code()));
+        std::fprintf(stderr, "%s: cannot start: %s\n", options.program,
+                     std::strerror(error.code()));
         return EXIT_FAILURE;
     }
     int status = run(L);

@@ -28,9 +28,8 @@ int cancelled_concat(lua_State* L) {
 
 int make_cancelled(lua_State* L) {
     lua_newuserdatauv(L, 0, 0);
-    const luaL_Reg methods[] = {{"__tostring", cancelled_tostring},
-                                {"__concat", cancelled_concat},
-                                {nullptr, nullptr}};
+    const luaL_Reg methods[] = {
+        {"__tostring", cancelled_tostring}, {"__concat", cancelled_concat}, {nullptr, nullptr}};
     lua_createtable(L, 0, 3);
     luaL_setfuncs(L, methods, 0);
     lua_pushliteral(L, "coir.Cancelled");
@@ -61,7 +60,7 @@ void open_home(lua_State* L, Scheduler& scheduler) {
     home->cancelled = make_cancelled(L);
 }
 
-// -- Arguments -------------------------------------------------------------------------------------------
+// -- Arguments ------------------------------------------------------------------------------------
 
 double opt_seconds(lua_State* L, int index) {
     if (lua_isnoneornil(L, index)) return std::numeric_limits<double>::infinity();
@@ -81,7 +80,7 @@ std::size_t check_size(lua_State* L, int index) {
     return static_cast<std::size_t>(size);
 }
 
-// -- Waiting ---------------------------------------------------------------------------------------------
+// -- Waiting --------------------------------------------------------------------------------------
 
 bool inside_finalizer(lua_State* L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
 
@@ -115,7 +114,7 @@ bool is_cancelled(lua_State* L, int index) {
     return same;
 }
 
-// -- Errors ----------------------------------------------------------------------------------------------
+// -- Errors ---------------------------------------------------------------------------------------
 
 // errno is set last: Lua allocates on the way, which may change it.
 static int finish_failure(lua_State* L, Error error) {

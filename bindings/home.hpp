@@ -1,8 +1,8 @@
 // home.hpp: what every binding shares: finding the scheduler, arguments in, errors out, raising.
 //
-// Lua raises by longjmp, over every C++ frame up to the nearest pcall. So a binding first checks its
-// arguments (may raise), then works (may wait, calls no Lua), then pushes results (may raise for lack of
-// memory), and at no point that can raise does it hold anything with a destructor.
+// Lua raises by longjmp, over every C++ frame up to the nearest pcall. So a binding first checks
+// its arguments (may raise), then works (may wait, calls no Lua), then pushes results (may raise
+// for lack of memory), and at no point that can raise does it hold anything with a destructor.
 #pragma once
 
 #include <lua.hpp>
@@ -23,19 +23,20 @@ struct Home {
     int idle_threads;    // Lua threads for fibers to come;
     int cancelled;       // the error object of cancellation
     int idle_count;
-    Deadline top_since;   // fiber.top_enable(), and the last fiber.top()
+    Deadline top_since;  // fiber.top_enable(), and the last fiber.top()
     Deadline top_before;
     const void* socket_metatable;  // its address is also its registry key
-    Resolver* resolver;  // resolver_of(); nullptr before its first use
+    Resolver* resolver;            // resolver_of(); nullptr before its first use
 };
 
 inline Home& home_of(lua_State* L) { return **static_cast<Home**>(lua_getextraspace(L)); }
 inline Scheduler& scheduler_of(lua_State* L) { return *home_of(L).scheduler; }
 
-// Prepares a fresh Lua state: must come before the first user thread exists. Raises for lack of memory.
+// Prepares a fresh Lua state: must come before the first user thread exists. Raises for lack of
+// memory.
 void open_home(lua_State* L, Scheduler& scheduler);
 
-// -- Arguments: these raise what luaL_check* raise -------------------------------------------------------
+// -- Arguments: these raise what luaL_check* raise ------------------------------------------------
 
 // A timeout in seconds; nil or none gives `otherwise`. NaN is refused.
 Deadline opt_timeout(lua_State* L, int index, Deadline otherwise = never);
@@ -58,16 +59,18 @@ inline std::string_view to_view(lua_State* L, int index) {
     const char* data = lua_tolstring(L, index, &size);
     return {data, size};
 }
-inline void push_view(lua_State* L, std::string_view text) { lua_pushlstring(L, text.data(), text.size()); }
+inline void push_view(lua_State* L, std::string_view text) {
+    lua_pushlstring(L, text.data(), text.size());
+}
 
-// -- Waiting ---------------------------------------------------------------------------------------------
+// -- Waiting --------------------------------------------------------------------------------------
 
-// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises in a
-// cancelled or interrupted fiber, and notes which Lua thread is about to wait.
+// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises
+// in a cancelled or interrupted fiber, and notes which Lua thread is about to wait.
 void begin_wait(lua_State* L);
 
-// True in a `__gc` that the collector has called. The collector stands still meanwhile, and lua_gc refuses
-// every question.
+// True in a `__gc` that the collector has called. The collector stands still meanwhile, and lua_gc
+// refuses every question.
 bool inside_finalizer(lua_State* L);
 
 // Raises when `error` is cancellation or an interruption, and returns otherwise.
@@ -76,7 +79,7 @@ void check_raise(lua_State* L, Error error);
 [[noreturn]] void raise_cancelled(lua_State* L);
 bool is_cancelled(lua_State* L, int index);
 
-// -- Errors ----------------------------------------------------------------------------------------------
+// -- Errors ---------------------------------------------------------------------------------------
 
 // Pushes `nil, message, code` and makes `error` the fiber's errno(). Returns 3. With a format, the
 // message is "<formatted>: <strerror>"; formats are those of lua_pushfstring.
@@ -87,14 +90,14 @@ int push_failure_text(lua_State* L, Error error, std::string_view message);
 // The first with `false` instead of nil.
 int push_refusal(lua_State* L, Error error);
 
-// errno() of the running fiber is C's errno, and what coir set last where newer versions of Lua's io
-// functions have cleared that.
+// errno() of the running fiber is C's errno, and what coir set last where newer versions of Lua's
+// io functions have cleared that.
 int get_errno(lua_State* L);
 void set_errno(lua_State* L, int code);
 
 void push_error_text(lua_State* L, Error error);
 
-// -- Modules ---------------------------------------------------------------------------------------------
+// -- Modules --------------------------------------------------------------------------------------
 
 int open_dns(lua_State* L);
 int open_errno(lua_State* L);
@@ -102,12 +105,13 @@ int open_fiber(lua_State* L);
 int open_socket_core(lua_State* L);
 int open_luasocket_core(lua_State* L);
 
-// Makes coir's modules available to require(): the C++ ones and those of lua_modules/. `short_names`:
-// also `errno` and `fiber`, and `socket`, `socket.core` and `socket.unix` with LuaSocket's functions.
+// Makes coir's modules available to require(): the C++ ones and those of lua_modules/.
+// `short_names`: also `errno` and `fiber`, and `socket`, `socket.core` and `socket.unix` with
+// LuaSocket's functions.
 void preload_modules(lua_State* L, bool short_names);
 
-// Replaces the global require() by one that lets only one fiber at a time load a module. The others wait
-// (a cancellation point).
+// Replaces the global require() by one that lets only one fiber at a time load a module. The others
+// wait (a cancellation point).
 void install_require(lua_State* L);
 
 }  // namespace coir

@@ -34,8 +34,8 @@ void interrupt_hook(lua_State* L, lua_Debug*) {
     luaL_error(L, "interrupted!");
 }
 
-// Turns the error object at index 1 into the text to print. Cancellation stays what it is: the code that
-// it passes on its way may ask for it.
+// Turns the error object at index 1 into the text to print. Cancellation stays what it is: the code
+// that it passes on its way may ask for it.
 int describe_error(lua_State* L) {
     if (is_cancelled(L, 1)) return 1;
     const char* message = lua_tostring(L, 1);

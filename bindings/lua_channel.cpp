@@ -1,8 +1,8 @@
 // lua_channel.cpp: fiber.channel([capacity]): a queue of Lua values between fibers.
 //
-// Buffered values are in a ring of the table that is the channel's user value. A value for a fiber that
-// waits goes straight from one Lua stack to the other: get() parks with nothing on its frame and finds
-// the value on top of it, put() parks with its value at a known place in its frame.
+// Buffered values are in a ring of the table that is the channel's user value. A value for a fiber
+// that waits goes straight from one Lua stack to the other: get() parks with nothing on its frame
+// and finds the value on top of it, put() parks with its value at a known place in its frame.
 #include <new>
 
 #include "bindings/lua_fiber.hpp"
@@ -39,7 +39,9 @@ Deadline check_wait(lua_State* L, int index) {
 }
 
 // The frame in which the first fiber of `list` is parked.
-lua_State* frame_of(WaitList& list) { return static_cast<LuaFiber&>(list.front()).waiting_thread(); }
+lua_State* frame_of(WaitList& list) {
+    return static_cast<LuaFiber&>(list.front()).waiting_thread();
+}
 
 int channel_new(lua_State* L) {
     lua_Number capacity = luaL_optnumber(L, 1, 0);

@@ -1,4 +1,5 @@
-// lua_errno.cpp: the Lua module coir.errno: names and texts of error numbers, and the fiber's own errno.
+// lua_errno.cpp: the Lua module coir.errno: names and texts of error numbers, and the fiber's own
+// errno.
 #include <cerrno>
 #include <climits>
 

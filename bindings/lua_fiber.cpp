@@ -69,8 +69,8 @@ void anchor(lua_State* L, const Home& home, const LuaFiber& fiber) {
     lua_pop(L, 1);
 }
 
-// Takes the thread from the handle on top of `service` for fibers to come, if there is room; the table
-// has its room from the beginning, so nothing here can fail.
+// Takes the thread from the handle on top of `service` for fibers to come, if there is room; the
+// table has its room from the beginning, so nothing here can fail.
 void recycle_thread(Home& home, LuaFiber& fiber) {
     constexpr int limit = 256;
     lua_State* service = home.service;
@@ -88,7 +88,7 @@ void recycle_thread(Home& home, LuaFiber& fiber) {
 
 }  // namespace
 
-// -- Life --------------------------------------------------------------------------------------------
+// -- Life -----------------------------------------------------------------------------------------
 
 LuaFiber& push_new_fiber(lua_State* L, int function) {
     Home& home = home_of(L);
@@ -99,7 +99,8 @@ LuaFiber& push_new_fiber(lua_State* L, int function) {
     fiber->thread = push_thread(L, home);
     lua_setiuservalue(L, -2, LuaFiber::thread_value);
     fiber->arguments = arguments;
-    if (!lua_checkstack(fiber->thread, arguments + LUA_MINSTACK)) luaL_error(L, "too many arguments");
+    if (!lua_checkstack(fiber->thread, arguments + LUA_MINSTACK))
+        luaL_error(L, "too many arguments");
     lua_Debug caller;
     if (lua_getstack(L, 1, &caller) && lua_getinfo(L, "Sl", &caller)) {
         std::memcpy(fiber->created_source, caller.short_src, sizeof caller.short_src);
@@ -115,7 +116,8 @@ LuaFiber& push_new_fiber(lua_State* L, int function) {
 
 Error start_new_fiber(lua_State* L, LuaFiber& fiber, bool now) {
     Scheduler& scheduler = scheduler_of(L);
-    if (LuaFiber* self = running_fiber(L)) self->waiter = L;  // where it stands while the new one runs
+    if (LuaFiber* self = running_fiber(L))
+        self->waiter = L;  // where it stands while the new one runs
     return now && !inside_finalizer(L) ? scheduler.start_now(fiber) : scheduler.start(fiber);
 }
 
@@ -199,11 +201,9 @@ void LuaFiber::ended() {
     lua_settop(service, 0);  // this may have been the last reference
 }
 
-// -- Looking -----------------------------------------------------------------------------------------
+// -- Looking --------------------------------------------------------------------------------------
 
-LuaFiber& check_fiber(lua_State* L, int index) {
-    return check_object<LuaFiber>(L, index, "fiber");
-}
+LuaFiber& check_fiber(lua_State* L, int index) { return check_object<LuaFiber>(L, index, "fiber"); }
 
 LuaFiber& check_running_fiber(lua_State* L) {
     LuaFiber* fiber = running_fiber(L);
@@ -243,7 +243,8 @@ void push_waiting(lua_State* L, const LuaFiber& fiber) {
     int size = std::snprintf(times, sizeof times, ", %.1f s", waited);
     if (fiber.waiting_until() != never) {
         double whole = seconds_between(fiber.waiting_since(), fiber.waiting_until());
-        std::snprintf(times + size, sizeof times - static_cast<std::size_t>(size), " of %.1f s", whole);
+        std::snprintf(times + size, sizeof times - static_cast<std::size_t>(size), " of %.1f s",
+                      whole);
     }
     lua_pushstring(L, times);
     lua_concat(L, 2);

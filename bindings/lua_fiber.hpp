@@ -1,9 +1,10 @@
 // lua_fiber.hpp: a fiber whose body is a Lua function, and its handle.
 //
-// The handle is a userdata that holds the fiber itself. Its user values are the fiber's Lua thread, the
-// table `storage` and, once the body has failed, the traceback. While the fiber is alive the handle is
-// anchored in Home::fibers; afterwards it lives as long as Lua refers to it, and the results stay on the
-// Lua thread's stack, so that they can be joined for any number of times and leak nothing.
+// The handle is a userdata that holds the fiber itself. Its user values are the fiber's Lua thread,
+// the table `storage` and, once the body has failed, the traceback. While the fiber is alive the
+// handle is anchored in Home::fibers; afterwards it lives as long as Lua refers to it, and the
+// results stay on the Lua thread's stack, so that they can be joined for any number of times and
+// leak nothing.
 #pragma once
 
 #include <lua.hpp>
@@ -16,24 +17,29 @@ namespace coir {
 
 class LuaFiber final : public Fiber {
 public:
-    enum UserValue { thread_value = 1, storage_value, traceback_value, user_values = traceback_value };
+    enum UserValue {
+        thread_value = 1,
+        storage_value,
+        traceback_value,
+        user_values = traceback_value
+    };
 
     LuaFiber(Home& lua, lua_State* own_thread) : thread(own_thread) { owner = &lua; }
 
     const void* mark = mark_of<LuaFiber>();
-    lua_State* thread;            // runs the body, then holds its results; null when there are none
+    lua_State* thread;  // runs the body, then holds its results; null when there are none
     // The Lua thread that waits or waited last: a coroutine's, perhaps.
     lua_State* waiting_thread() const { return static_cast<lua_State*>(waiter); }
     int arguments = 0;
-    int last_errno = 0;           // what coir set errno() to
-    int module_errno = 0;         // the last failure of a function of the socket module in this fiber
+    int last_errno = 0;    // what coir set errno() to
+    int module_errno = 0;  // the last failure of a function of the socket module in this fiber
     int created_line = -1;
-    Duration ran_before{};        // ran() when fiber.top() was called last
+    Duration ran_before{};  // ran() when fiber.top() was called last
     bool joinable = false;
     bool joined = false;
     bool failed = false;
     bool named = false;
-    bool is_main = false;         // runs on the state's main Lua thread
+    bool is_main = false;  // runs on the state's main Lua thread
     char created_source[LUA_IDSIZE] = "";
 
     // The program's main fiber: calls `main` instead of a Lua function.
@@ -45,8 +51,8 @@ public:
     // What runs on the fiber's stack instead of call(), and calls it.
     void (*around)(LuaFiber& fiber) = nullptr;
 
-    // Calls the function with its arguments, which are on top of the thread's stack; sets `failed`, and
-    // prints the error if nobody will join.
+    // Calls the function with its arguments, which are on top of the thread's stack; sets `failed`,
+    // and prints the error if nobody will join.
     void call();
 
     // False when there is no memory for it.
@@ -76,19 +82,19 @@ LuaFiber& check_fiber(lua_State* L, int index);
 // The same; raises `the fiber is dead` when it is.
 LuaFiber& check_living_fiber(lua_State* L, int index);
 
-// Pushes a new, not yet started fiber that will call the function at `function` with the `arguments`
-// values above it (all popped from L).
+// Pushes a new, not yet started fiber that will call the function at `function` with the
+// `arguments` values above it (all popped from L).
 LuaFiber& push_new_fiber(lua_State* L, int function);
 
-// Starts a new fiber: at once, but nobody runs while a finalizer does, or after those that are ready. It can
-// be tried again. Errors: ENOMEM.
+// Starts a new fiber: at once, but nobody runs while a finalizer does, or after those that are
+// ready. It can be tried again. Errors: ENOMEM.
 Error start_new_fiber(lua_State* L, LuaFiber& fiber, bool now);
 
 // Drops a new fiber that will not be started.
 void forget_fiber(lua_State* L, const LuaFiber& fiber);
 
-// Anchors a new fiber that will call main(L) on the state's main Lua thread, which L must be. Leaves
-// nothing on the stack.
+// Anchors a new fiber that will call main(L) on the state's main Lua thread, which L must be.
+// Leaves nothing on the stack.
 LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L));
 
 // Pushes the handle of a living fiber.
@@ -97,8 +103,8 @@ void push_fiber(lua_State* L, const LuaFiber& fiber);
 const char* status_text(const LuaFiber& fiber);  // "running", "suspended", "dead"
 void push_fiber_name(lua_State* L, const LuaFiber& fiber);
 
-// Each adds to the table on top of the stack: info() and traceback() of a handle; the functions of the
-// module that tell about fibers and time.
+// Each adds to the table on top of the stack: info() and traceback() of a handle; the functions of
+// the module that tell about fibers and time.
 void add_fiber_report_methods(lua_State* L);
 void add_fiber_reports(lua_State* L);
 

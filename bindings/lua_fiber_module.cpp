@@ -35,7 +35,7 @@ LuaFiber& opt_fiber(lua_State* L, int index) {
     return lua_isnoneornil(L, index) ? check_running_fiber(L) : check_fiber(L, index);
 }
 
-// -- Starting ----------------------------------------------------------------------------------------
+// -- Starting -------------------------------------------------------------------------------------
 
 enum class Start { queued, now, joinable };
 
@@ -54,7 +54,7 @@ int fiber_create(lua_State* L) { return start_fiber(L, Start::now); }
 int fiber_new(lua_State* L) { return start_fiber(L, Start::queued); }
 int fiber_spawn(lua_State* L) { return start_fiber(L, Start::joinable); }
 
-// -- Waiting -----------------------------------------------------------------------------------------
+// -- Waiting --------------------------------------------------------------------------------------
 
 int fiber_yield(lua_State* L) {
     begin_wait(L);
@@ -90,7 +90,8 @@ int fiber_join(lua_State* L) {
     if (lua_type(L, 1) == LUA_TNUMBER) check_fiber_or_id(L, 1);
     LuaFiber& fiber = check_fiber(L, 1);
     Deadline deadline = opt_timeout(L, 2);
-    if (!fiber.joinable) luaL_error(L, fiber.dead() ? "the fiber is dead" : "the fiber is not joinable");
+    if (!fiber.joinable)
+        luaL_error(L, fiber.dead() ? "the fiber is dead" : "the fiber is not joinable");
     begin_wait(L);
     if (&fiber == running_fiber(L)) luaL_error(L, "cannot join itself");
     Error error = scheduler_of(L).join(fiber, deadline);
@@ -103,7 +104,7 @@ int fiber_join(lua_State* L) {
     return 3;
 }
 
-// -- Cancelling and waking ---------------------------------------------------------------------------
+// -- Cancelling and waking ------------------------------------------------------------------------
 
 int fiber_cancel(lua_State* L) {
     LuaFiber& fiber = check_fiber_or_id(L, 1);
@@ -137,7 +138,7 @@ int fiber_wakeup(lua_State* L) {
     return 0;
 }
 
-// -- Looking -----------------------------------------------------------------------------------------
+// -- Looking --------------------------------------------------------------------------------------
 
 int fiber_self(lua_State* L) {
     push_fiber(L, check_running_fiber(L));
@@ -193,7 +194,7 @@ int fiber_name(lua_State* L) {
     return 0;
 }
 
-// -- The handle --------------------------------------------------------------------------------------
+// -- The handle -----------------------------------------------------------------------------------
 
 int handle_tostring(lua_State* L) {
     LuaFiber& fiber = check_fiber(L, 1);

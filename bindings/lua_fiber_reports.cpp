@@ -7,7 +7,7 @@ namespace coir {
 
 namespace {
 
-// -- Reports -----------------------------------------------------------------------------------------
+// -- Reports --------------------------------------------------------------------------------------
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -85,7 +85,7 @@ int fiber_traceback(lua_State* L) {
     return 1;
 }
 
-// -- Who uses the processor ---------------------------------------------------------------------------
+// -- Who uses the processor -----------------------------------------------------------------------
 
 int fiber_top_enable(lua_State* L) {
     Home& home = home_of(L);
@@ -106,10 +106,12 @@ double percent(Duration part, Duration whole) {
 // Pushes {instant =, average =, time =}.
 void push_usage(lua_State* L, LuaFiber& fiber, Deadline now) {
     Home& home = home_of(L);
-    const struct { const char* name; double value; } fields[] = {
-        {"instant", percent(fiber.ran() - fiber.ran_before, now - home.top_before)},
-        {"average", percent(fiber.ran(), now - home.top_since)},
-        {"time", seconds(fiber.ran())}};
+    const struct {
+        const char* name;
+        double value;
+    } fields[] = {{"instant", percent(fiber.ran() - fiber.ran_before, now - home.top_before)},
+                  {"average", percent(fiber.ran(), now - home.top_since)},
+                  {"time", seconds(fiber.ran())}};
     lua_createtable(L, 0, 3);
     for (auto [name, value] : fields) {
         lua_pushnumber(L, value);
@@ -118,11 +120,12 @@ void push_usage(lua_State* L, LuaFiber& fiber, Deadline now) {
     fiber.ran_before = fiber.ran();
 }
 
-// top() -> {cpu = {["id/name"] = {instant =, average =, time =}}, cpu_misses = 0}: percent of the time
-// since the last call and since top_enable(), and seconds.
+// top() -> {cpu = {["id/name"] = {instant =, average =, time =}}, cpu_misses = 0}: percent of the
+// time since the last call and since top_enable(), and seconds.
 int fiber_top(lua_State* L) {
     Home& home = home_of(L);
-    if (!home.scheduler->accounting()) luaL_error(L, "fiber.top() is disabled. Enable it with fiber.top_enable() first");
+    if (!home.scheduler->accounting())
+        luaL_error(L, "fiber.top() is disabled. Enable it with fiber.top_enable() first");
     Deadline now = Clock::now();
     lua_createtable(L, 0, 2);
     lua_pushinteger(L, 0);
@@ -145,7 +148,7 @@ int fiber_top(lua_State* L) {
     return 1;
 }
 
-// -- Clocks ------------------------------------------------------------------------------------------
+// -- Clocks ---------------------------------------------------------------------------------------
 
 template <clockid_t id>
 lua_Integer nanoseconds() {
@@ -182,24 +185,22 @@ void push_fiber_name(lua_State* L, const LuaFiber& fiber) {
 }
 
 void add_fiber_report_methods(lua_State* L) {
-    static const luaL_Reg methods[] = {{"info", fiber_own_info},
-                                       {"traceback", fiber_traceback},
-                                       {nullptr, nullptr}};
+    static const luaL_Reg methods[] = {
+        {"info", fiber_own_info}, {"traceback", fiber_traceback}, {nullptr, nullptr}};
     luaL_setfuncs(L, methods, 0);
 }
 
 void add_fiber_reports(lua_State* L) {
-    static const luaL_Reg functions[] = {
-        {"info", fiber_info},
-        {"traceback", fiber_traceback},
-        {"top", fiber_top},
-        {"top_enable", fiber_top_enable},
-        {"top_disable", fiber_top_disable},
-        {"time", clock_seconds<CLOCK_REALTIME>},
-        {"clock", clock_seconds<CLOCK_MONOTONIC>},
-        {"time64", clock_microseconds<CLOCK_REALTIME>},
-        {"clock64", clock_microseconds<CLOCK_MONOTONIC>},
-        {nullptr, nullptr}};
+    static const luaL_Reg functions[] = {{"info", fiber_info},
+                                         {"traceback", fiber_traceback},
+                                         {"top", fiber_top},
+                                         {"top_enable", fiber_top_enable},
+                                         {"top_disable", fiber_top_disable},
+                                         {"time", clock_seconds<CLOCK_REALTIME>},
+                                         {"clock", clock_seconds<CLOCK_MONOTONIC>},
+                                         {"time64", clock_microseconds<CLOCK_REALTIME>},
+                                         {"clock64", clock_microseconds<CLOCK_MONOTONIC>},
+                                         {nullptr, nullptr}};
     luaL_setfuncs(L, functions, 0);
 }
 

@@ -29,7 +29,8 @@ SocketArguments to_socket_arguments(lua_State* L, int index) {
     SocketArguments arguments;
     Result<int> domain = to_domain(L, index);
     Result<int> type = to_type(L, index + 1);
-    Result<int> protocol = lua_isnoneornil(L, index + 2) ? Result<int>(0) : to_protocol(L, index + 2);
+    Result<int> protocol =
+        lua_isnoneornil(L, index + 2) ? Result<int>(0) : to_protocol(L, index + 2);
     for (const Result<int>* result : {&domain, &type, &protocol}) {
         if (!*result && !arguments.error) arguments.error = result->error();
     }
@@ -66,7 +67,7 @@ int module_from_fd(lua_State* L) {
     return error ? module_failure(L, error) : 1;
 }
 
-// -- iowait ------------------------------------------------------------------------------------------
+// -- iowait ---------------------------------------------------------------------------------------
 
 constexpr unsigned readable = static_cast<unsigned>(Direction::read);
 constexpr unsigned writable = static_cast<unsigned>(Direction::write);
@@ -122,7 +123,7 @@ int module_iowait(lua_State* L) {
     return 1;
 }
 
-// -- The last failure of a module function -----------------------------------------------------------
+// -- The last failure of a module function --------------------------------------------------------
 
 int module_errno(lua_State* L) {
     LuaFiber* fiber = running_fiber(L);
@@ -140,7 +141,7 @@ int module_error(lua_State* L) {
     return 1;
 }
 
-// -- rbuf: what a socket has buffered ----------------------------------------------------------------
+// -- rbuf: what a socket has buffered -------------------------------------------------------------
 
 const LuaSocket& buffer_owner(lua_State* L) {
     luaL_checkudata(L, 1, "socket.rbuf");
@@ -158,7 +159,8 @@ int buffer_tostring(lua_State* L) {
     return 1;
 }
 
-// Methods come from the table that is the upvalue, where `rbuf` is `false`: it belongs to the one socket.
+// Methods come from the table that is the upvalue, where `rbuf` is `false`: it belongs to the one
+// socket.
 int socket_index(lua_State* L) {
     if (lua_gettop(L) != 2) lua_settop(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TBOOLEAN) return 1;
@@ -189,7 +191,7 @@ int socket_leave_scope(lua_State* L) {
 
 }  // namespace
 
-// -- Shared ------------------------------------------------------------------------------------------
+// -- Shared ---------------------------------------------------------------------------------------
 
 Error LuaSocket::close() {
     if (listener == nullptr) return socket.close();
@@ -207,7 +209,8 @@ LuaSocket& push_new_socket(lua_State* L, int user_values) {
 
 void raise_unusable(lua_State* L) {
     if (test_socket(L, 1) != nullptr) luaL_error(L, "attempt to use closed socket");
-    luaL_error(L, "Usage: socket:method()%s", lua_isnoneornil(L, 1) ? "" : ", called with non-socket");
+    luaL_error(L, "Usage: socket:method()%s",
+               lua_isnoneornil(L, 1) ? "" : ", called with non-socket");
     std::abort();  // luaL_error does not return
 }
 
@@ -253,7 +256,8 @@ static int push_failed_address(lua_State* L, Error error, const AddressArguments
     push_view(L, about.view());
     lua_pushstring(L, ": ");
     if (about.too_long) {
-        lua_pushfstring(L, "path is longer than %d bytes: ", static_cast<int>(Address::max_unix_path));
+        lua_pushfstring(L,
+                        "path is longer than %d bytes: ", static_cast<int>(Address::max_unix_path));
         lua_concat(L, 2);
     }
     push_error_text(L, error);
@@ -308,7 +312,7 @@ void push_sender(lua_State* L, const Address& address) {
     lua_setfield(L, -2, "family");
 }
 
-// -- Opening -----------------------------------------------------------------------------------------
+// -- Opening --------------------------------------------------------------------------------------
 
 static void make_socket_class(lua_State* L) {
     luaL_newmetatable(L, class_name);
@@ -362,8 +366,10 @@ int open_socket_core(lua_State* L) {
     luaL_newlib(L, functions);
     add_connect_functions(L);
     add_server_functions(L);
-    const struct { const char* name; int value; } halves[] = {
-        {"SHUT_RD", SHUT_RD}, {"SHUT_WR", SHUT_WR}, {"SHUT_RDWR", SHUT_RDWR}};
+    const struct {
+        const char* name;
+        int value;
+    } halves[] = {{"SHUT_RD", SHUT_RD}, {"SHUT_WR", SHUT_WR}, {"SHUT_RDWR", SHUT_RDWR}};
     for (auto [name, value] : halves) {
         lua_pushinteger(L, value);
         lua_setfield(L, -2, name);

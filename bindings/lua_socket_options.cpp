@@ -77,13 +77,15 @@ int check_int(lua_State* L, int index) {
     if (lua_isboolean(L, index)) return lua_toboolean(L, index);
     if (lua_type(L, index) != LUA_TNUMBER) luaL_typeerror(L, index, "number or boolean");
     lua_Integer value = luaL_checkinteger(L, index);
-    if (value < INT_MIN || value > INT_MAX) luaL_argerror(L, index, "value does not fit into 32 bits");
+    if (value < INT_MIN || value > INT_MAX)
+        luaL_argerror(L, index, "value does not fit into 32 bits");
     return static_cast<int>(value);
 }
 
-// -- Multicast groups --------------------------------------------------------------------------------
+// -- Multicast groups -----------------------------------------------------------------------------
 
-// The index of the interface that `index` says by number or name; 0 for nil. ENODEV when there is none.
+// The index of the interface that `index` says by number or name; 0 for nil. ENODEV when there is
+// none.
 Result<unsigned> to_interface(lua_State* L, int index) {
     if (lua_isnoneornil(L, index)) return 0U;
     if (lua_type(L, index) == LUA_TNUMBER) {
@@ -92,7 +94,8 @@ Result<unsigned> to_interface(lua_State* L, int index) {
         if (!whole || number < 0 || number > INT_MAX) return std::errc::no_such_device;
         return static_cast<unsigned>(number);
     }
-    if (lua_type(L, index) != LUA_TSTRING) luaL_argerror(L, 4, "an interface is a name or a number");
+    if (lua_type(L, index) != LUA_TSTRING)
+        luaL_argerror(L, 4, "an interface is a name or a number");
     unsigned number = ::if_nametoindex(lua_tostring(L, index));
     if (number == 0) return std::errc::no_such_device;
     return number;
@@ -157,12 +160,13 @@ Error set_interface4(lua_State* L, LuaSocket& s, const SocketOption& option) {
     return set_option(s, option, &request, sizeof request);
 }
 
-// -- set ---------------------------------------------------------------------------------------------
+// -- set ------------------------------------------------------------------------------------------
 
 double check_seconds(lua_State* L, int index) {
     double seconds = luaL_checknumber(L, index);
     luaL_argcheck(L, seconds >= 0, index, "timeout must not be negative or NaN");
-    return seconds == 0 ? std::numeric_limits<double>::infinity() : seconds;  // 0 means none: socket(7)
+    return seconds == 0 ? std::numeric_limits<double>::infinity()
+                        : seconds;  // 0 means none: socket(7)
 }
 
 Error set_value(lua_State* L, LuaSocket& s, const SocketOption& option) {
@@ -173,12 +177,18 @@ Error set_value(lua_State* L, LuaSocket& s, const SocketOption& option) {
             return set_option(s, option, text.data(), text.size());
         }
         case Type::seconds:
-            (option.number == SO_RCVTIMEO ? s.receive_timeout : s.send_timeout) = check_seconds(L, 4);
+            (option.number == SO_RCVTIMEO ? s.receive_timeout : s.send_timeout) =
+                check_seconds(L, 4);
             return {};
-        case Type::membership4: return set_membership4(L, s, option);
-        case Type::membership6: return set_membership6(L, s, option);
-        case Type::interface4: return set_interface4(L, s, option);
-        case Type::ignored: check_int(L, 4); return {};
+        case Type::membership4:
+            return set_membership4(L, s, option);
+        case Type::membership6:
+            return set_membership6(L, s, option);
+        case Type::interface4:
+            return set_interface4(L, s, option);
+        case Type::ignored:
+            check_int(L, 4);
+            return {};
         default: {
             int value = check_int(L, 4);
             return set_option(s, option, &value, sizeof value);
@@ -196,7 +206,7 @@ int socket_setsockopt(lua_State* L) {
     return finish(L, s, set_value(L, s, option));
 }
 
-// -- get ---------------------------------------------------------------------------------------------
+// -- get ------------------------------------------------------------------------------------------
 
 int push_integer(lua_State* L, LuaSocket& s, const SocketOption& option) {
     int value = 0;
@@ -241,9 +251,9 @@ int push_credentials(lua_State* L, LuaSocket& s, const SocketOption& option) {
 }
 
 const char* state_name(unsigned state) {
-    static const char* const names[] = {"UNKNOWN",    "ESTABLISHED", "SYN_SENT", "SYN_RECV",
+    static const char* const names[] = {"UNKNOWN",    "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
                                         "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
-                                        "CLOSE_WAIT", "LAST_ACK",    "LISTEN",   "CLOSING"};
+                                        "CLOSE_WAIT", "LAST_ACK",    "LISTEN",    "CLOSING"};
     return names[state < std::size(names) ? state : 0];
 }
 
@@ -300,19 +310,29 @@ int socket_getsockopt(lua_State* L) {
     Named named = check_option(L);
     if (named.error) return refuse(L, s, named.error);
     const SocketOption& option = chosen(named);
-    if (option.access == SocketOption::Access::write) return fail(L, s, std::errc::no_protocol_option);
+    if (option.access == SocketOption::Access::write)
+        return fail(L, s, std::errc::no_protocol_option);
     switch (option.type) {
-        case Type::text: return push_text(L, s, option);
-        case Type::interface4: return push_interface4(L, s, option);
-        case Type::linger: return luaL_error(L, "Use s:linger()");
-        case Type::ignored: lua_pushinteger(L, 0); return 1;
+        case Type::text:
+            return push_text(L, s, option);
+        case Type::interface4:
+            return push_interface4(L, s, option);
+        case Type::linger:
+            return luaL_error(L, "Use s:linger()");
+        case Type::ignored:
+            lua_pushinteger(L, 0);
+            return 1;
         case Type::seconds:
-            return push_seconds(L, option.number == SO_RCVTIMEO ? s.receive_timeout : s.send_timeout);
+            return push_seconds(L,
+                                option.number == SO_RCVTIMEO ? s.receive_timeout : s.send_timeout);
 #ifdef __linux__
-        case Type::credentials: return push_credentials(L, s, option);
-        case Type::tcp_info: return push_tcp_info(L, s, option);
+        case Type::credentials:
+            return push_credentials(L, s, option);
+        case Type::tcp_info:
+            return push_tcp_info(L, s, option);
 #endif
-        default: return push_integer(L, s, option);
+        default:
+            return push_integer(L, s, option);
     }
 }
 

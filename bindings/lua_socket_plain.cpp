@@ -13,7 +13,7 @@ namespace {
 
 constexpr int default_backlog = 256;
 
-// -- Addresses ---------------------------------------------------------------------------------------
+// -- Addresses ------------------------------------------------------------------------------------
 
 std::string_view text_of(lua_State* L, int index) {
     return lua_isstring(L, index) ? to_view(L, index) : std::string_view();
@@ -73,7 +73,7 @@ int socket_tostring(lua_State* L) {
     return 1;
 }
 
-// -- Connecting and listening ------------------------------------------------------------------------
+// -- Connecting and listening ---------------------------------------------------------------------
 
 int socket_sysconnect(lua_State* L) {
     LuaSocket& s = check_socket(L);
@@ -120,7 +120,7 @@ int socket_accept(lua_State* L) {
     return 2;
 }
 
-// -- Life --------------------------------------------------------------------------------------------
+// -- Life -----------------------------------------------------------------------------------------
 
 int socket_close(lua_State* L) {
     LuaSocket& s = check_socket(L);
@@ -148,9 +148,9 @@ int to_half(lua_State* L, int index) {
         int how;
     };
     static constexpr Half halves[] = {
-        {"R", SHUT_RD},    {"READ", SHUT_RD},          {"receive", SHUT_RD}, {"0", SHUT_RD},
-        {"W", SHUT_WR},    {"WRITE", SHUT_WR},         {"send", SHUT_WR},    {"1", SHUT_WR},
-        {"RW", SHUT_RDWR}, {"READ_WRITE", SHUT_RDWR},  {"both", SHUT_RDWR},  {"2", SHUT_RDWR}};
+        {"R", SHUT_RD},    {"READ", SHUT_RD},         {"receive", SHUT_RD}, {"0", SHUT_RD},
+        {"W", SHUT_WR},    {"WRITE", SHUT_WR},        {"send", SHUT_WR},    {"1", SHUT_WR},
+        {"RW", SHUT_RDWR}, {"READ_WRITE", SHUT_RDWR}, {"both", SHUT_RDWR},  {"2", SHUT_RDWR}};
     for (const Half& half : halves) {
         if (text_of(L, index) == half.name) return half.how;
     }

@@ -1,4 +1,5 @@
-// lua_socket_stream.cpp: the socket methods that move any amount: read, readline, write and their kin.
+// lua_socket_stream.cpp: the socket methods that move any amount: read, readline, write and their
+// kin.
 #include <sys/socket.h>
 
 #include <cstring>
@@ -64,7 +65,8 @@ void take_read_table(lua_State* L, int index, ReadArguments& arguments) {
             int whole = 0;
             lua_tointegerx(L, -1, &whole);
             if (!whole) {
-                luaL_error(L, "bad field '%s' (integer expected, got %s)", name, luaL_typename(L, -1));
+                luaL_error(L, "bad field '%s' (integer expected, got %s)", name,
+                           luaL_typename(L, -1));
             }
             arguments.request.limit = check_limit(L, -1);
         }
@@ -84,11 +86,19 @@ void take_read_arguments(lua_State* L, ReadArguments& arguments) {
     arguments.next = 3;
     switch (lua_type(L, 2)) {
         case LUA_TNONE:
-        case LUA_TNIL: break;
-        case LUA_TNUMBER: arguments.request.limit = check_limit(L, 2); break;
-        case LUA_TSTRING: take_delimiters(L, 2, arguments, read_usage); break;
-        case LUA_TTABLE: take_read_table(L, 2, arguments); break;
-        default: luaL_error(L, "%s", read_usage);
+        case LUA_TNIL:
+            break;
+        case LUA_TNUMBER:
+            arguments.request.limit = check_limit(L, 2);
+            break;
+        case LUA_TSTRING:
+            take_delimiters(L, 2, arguments, read_usage);
+            break;
+        case LUA_TTABLE:
+            take_read_table(L, 2, arguments);
+            break;
+        default:
+            luaL_error(L, "%s", read_usage);
     }
 }
 
@@ -114,7 +124,8 @@ void take_readline_arguments(lua_State* L, ReadArguments& arguments) {
     arguments.next = index;
 }
 
-// The string is made first and the bytes leave the buffer afterwards: nothing is lost if it can't be.
+// The string is made first and the bytes leave the buffer afterwards: nothing is lost if it can't
+// be.
 int push_filled(lua_State* L, LuaSocket& s, Result<std::size_t> n, bool consume) {
     if (!n) return fail(L, s, n.error());
     lua_pushlstring(L, s.socket.buffered().data(), *n);
@@ -158,7 +169,7 @@ int socket_setmaxline(lua_State* L) {
     return 0;
 }
 
-// -- lines -------------------------------------------------------------------------------------------
+// -- lines ----------------------------------------------------------------------------------------
 
 // The iterator; its upvalues are the socket and the delimiter.
 int next_line(lua_State* L) {
@@ -195,7 +206,7 @@ int socket_lines(lua_State* L) {
     return 1;
 }
 
-// -- Writing -----------------------------------------------------------------------------------------
+// -- Writing --------------------------------------------------------------------------------------
 
 // Pushes the number of bytes; or nil, message, code and how many went before the error.
 int push_written(lua_State* L, LuaSocket& s, Error error, std::size_t written) {
@@ -204,8 +215,8 @@ int push_written(lua_State* L, LuaSocket& s, Error error, std::size_t written) {
     return error ? 4 : 1;
 }
 
-// The pieces of write{...}. They stay reachable in a table of their own, whatever becomes of the user's
-// while the fiber waits.
+// The pieces of write{...}. They stay reachable in a table of their own, whatever becomes of the
+// user's while the fiber waits.
 std::span<const std::string_view> check_pieces(lua_State* L, int index) {
     lua_Unsigned count = lua_rawlen(L, index);
     luaL_argcheck(L, count <= INT32_MAX, index, "too many pieces");
@@ -260,7 +271,8 @@ int socket_flush(lua_State* L) {
     return finish(L, s, s.socket.flush(deadline));
 }
 
-// setvbuf("no" | "auto"). Messages are never joined: for a socket that keeps their bounds it does nothing.
+// setvbuf("no" | "auto"). Messages are never joined: for a socket that keeps their bounds it does
+// nothing.
 int socket_setvbuf(lua_State* L) {
     LuaSocket& s = check_socket(L);
     static const char* const modes[] = {"no", "auto", nullptr};
@@ -270,7 +282,7 @@ int socket_setvbuf(lua_State* L) {
     return 1;
 }
 
-// -- Readiness ---------------------------------------------------------------------------------------
+// -- Readiness ------------------------------------------------------------------------------------
 
 constexpr unsigned readable = static_cast<unsigned>(Direction::read);
 constexpr unsigned writable = static_cast<unsigned>(Direction::write);

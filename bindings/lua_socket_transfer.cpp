@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t default_read_size = 16320;
 
-// -- Receiving and sending ---------------------------------------------------------------------------
+// -- Receiving and sending ------------------------------------------------------------------------
 
 // Pushes what was received, and then says that it was taken: nothing is lost if the push fails.
 int push_received(lua_State* L, LuaSocket& s, Result<std::string_view> data) {
@@ -60,7 +60,8 @@ int receive(lua_State* L, bool with_sender) {
         return 1;
     }
     Address from;
-    Result<std::string_view> data = s.socket.receive(nothing ? 1 : size, *tail.flags, &from, deadline);
+    Result<std::string_view> data =
+        s.socket.receive(nothing ? 1 : size, *tail.flags, &from, deadline);
     if (data && nothing) *data = {};  // the datagram is taken all the same
     int results = push_received(L, s, data);
     if (!data || !with_sender) return results;
@@ -121,9 +122,9 @@ int socket_sendto(lua_State* L) {
     if (!address) return fail(L, s, address.error(), describe_address(L, 2, 3));
     begin_operation(L, deadline);
     const Arrival* arrival = answered_by(L, s.socket, *address);
-    Result<std::size_t> sent = arrival == nullptr
-                                   ? s.socket.send(data, *tail.flags, &*address, deadline)
-                                   : answer_datagram(s.socket, data, *tail.flags, *arrival, deadline);
+    Result<std::size_t> sent =
+        arrival == nullptr ? s.socket.send(data, *tail.flags, &*address, deadline)
+                           : answer_datagram(s.socket, data, *tail.flags, *arrival, deadline);
     return sent ? push_sent(L, s, sent) : fail(L, s, sent.error(), describe_address(L, 2, 3));
 }
 
@@ -142,7 +143,8 @@ int socket_sendfd(lua_State* L) {
     return finish(L, s, error);
 }
 
-// recvfd([timeout]) -> fd, data | nil, message, code. If the data find no memory both stay in the socket.
+// recvfd([timeout]) -> fd, data | nil, message, code. If the data find no memory both stay in the
+// socket.
 int socket_recvfd(lua_State* L) {
     LuaSocket& s = check_socket(L);
     Deadline deadline = receive_deadline(L, s, 2);
@@ -163,15 +165,10 @@ int socket_recvfd(lua_State* L) {
 }  // namespace
 
 void add_transfer_methods(lua_State* L) {
-    static const luaL_Reg methods[] = {{"sysread", socket_sysread},
-                                       {"syswrite", socket_syswrite},
-                                       {"recv", socket_recv},
-                                       {"recvfrom", socket_recvfrom},
-                                       {"send", socket_send},
-                                       {"sendto", socket_sendto},
-                                       {"sendfd", socket_sendfd},
-                                       {"recvfd", socket_recvfd},
-                                       {nullptr, nullptr}};
+    static const luaL_Reg methods[] = {
+        {"sysread", socket_sysread},   {"syswrite", socket_syswrite}, {"recv", socket_recv},
+        {"recvfrom", socket_recvfrom}, {"send", socket_send},         {"sendto", socket_sendto},
+        {"sendfd", socket_sendfd},     {"recvfd", socket_recvfd},     {nullptr, nullptr}};
     luaL_setfuncs(L, methods, 0);
 }
 

@@ -1,7 +1,7 @@
 // lua_sync.cpp: condition variables, mutexes, semaphores and wait groups.
 //
-// Each is a counter beside a wait list. A wake-up hands over what was waited for (the unit, the lock), so
-// nobody can take it in between and fibers are served first come first served.
+// Each is a counter beside a wait list. A wake-up hands over what was waited for (the unit, the
+// lock), so nobody can take it in between and fibers are served first come first served.
 #include "bindings/lua_sync.hpp"
 
 #include <new>
@@ -39,16 +39,26 @@ struct WaitGroup {
 template <class T>
 struct ClassName;
 template <>
-struct ClassName<Cond> { static constexpr const char* value = "cond"; };
+struct ClassName<Cond> {
+    static constexpr const char* value = "cond";
+};
 template <>
-struct ClassName<Mutex> { static constexpr const char* value = "mutex"; };
+struct ClassName<Mutex> {
+    static constexpr const char* value = "mutex";
+};
 template <>
-struct ClassName<Semaphore> { static constexpr const char* value = "semaphore"; };
+struct ClassName<Semaphore> {
+    static constexpr const char* value = "semaphore";
+};
 template <>
-struct ClassName<WaitGroup> { static constexpr const char* value = "wait_group"; };
+struct ClassName<WaitGroup> {
+    static constexpr const char* value = "wait_group";
+};
 
 template <class T>
-T& check(lua_State* L) { return check_object<T>(L, 1, ClassName<T>::value); }
+T& check(lua_State* L) {
+    return check_object<T>(L, 1, ClassName<T>::value);
+}
 
 template <class T>
 T& push_new(lua_State* L) {
@@ -58,7 +68,8 @@ T& push_new(lua_State* L) {
 }
 
 Deadline check_wait(lua_State* L) {
-    if (!lua_isnoneornil(L, 2) && luaL_checknumber(L, 2) < 0) luaL_argerror(L, 2, "timeout is negative");
+    if (!lua_isnoneornil(L, 2) && luaL_checknumber(L, 2) < 0)
+        luaL_argerror(L, 2, "timeout is negative");
     return opt_timeout(L, 2);
 }
 
@@ -87,7 +98,7 @@ int push_true(lua_State* L) {
     return 1;
 }
 
-// -- cond --------------------------------------------------------------------------------------------
+// -- cond -----------------------------------------------------------------------------------------
 
 int cond_new(lua_State* L) {
     push_new<Cond>(L).waiters.set_wakeable();
@@ -118,7 +129,7 @@ int cond_tostring(lua_State* L) {
     return 1;
 }
 
-// -- mutex -------------------------------------------------------------------------------------------
+// -- mutex ----------------------------------------------------------------------------------------
 
 int mutex_new(lua_State* L) {
     push_new<Mutex>(L);
@@ -157,7 +168,7 @@ int mutex_unlock(lua_State* L) {
     return 0;
 }
 
-// -- semaphore ---------------------------------------------------------------------------------------
+// -- semaphore ------------------------------------------------------------------------------------
 
 int semaphore_new(lua_State* L) {
     lua_Integer count = luaL_checkinteger(L, 1);
@@ -177,7 +188,8 @@ int semaphore_acquire(lua_State* L) {
 
 int semaphore_release(lua_State* L) {
     Semaphore& semaphore = check<Semaphore>(L);
-    if (semaphore.count == LUA_MAXINTEGER) luaL_error(L, "the count of the semaphore would overflow");
+    if (semaphore.count == LUA_MAXINTEGER)
+        luaL_error(L, "the count of the semaphore would overflow");
     if (!scheduler_of(L).wake_one(semaphore.waiters)) ++semaphore.count;
     return 0;
 }
@@ -187,7 +199,7 @@ int semaphore_count(lua_State* L) {
     return 1;
 }
 
-// -- wait_group --------------------------------------------------------------------------------------
+// -- wait_group -----------------------------------------------------------------------------------
 
 int wait_group_new(lua_State* L) {
     push_new<WaitGroup>(L);
@@ -196,7 +208,8 @@ int wait_group_new(lua_State* L) {
 
 int change_count(lua_State* L, lua_Integer difference) {
     WaitGroup& group = check<WaitGroup>(L);
-    if (difference < -group.count) luaL_error(L, "the count of the wait group would become negative");
+    if (difference < -group.count)
+        luaL_error(L, "the count of the wait group would become negative");
     if (difference > LUA_MAXINTEGER - group.count) {
         luaL_error(L, "the count of the wait group would overflow");
     }

@@ -1,7 +1,7 @@
 // memory.hpp: gives back to the kernel what Lua has freed.
 //
-// The C library keeps freed memory as long as anything above it is in use. After a crowd of fibers that
-// would be most of what they had taken.
+// The C library keeps freed memory as long as anything above it is in use. After a crowd of fibers
+// that would be most of what they had taken.
 #pragma once
 
 #include <lua.hpp>

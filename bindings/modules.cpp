@@ -8,8 +8,8 @@ namespace {
 
 // Loads the embedded module whose place in the list is the upvalue.
 int load_embedded(lua_State* L) {
-    const EmbeddedModule& module = embedded_modules()[static_cast<std::size_t>(
-        lua_tointeger(L, lua_upvalueindex(1)))];
+    const EmbeddedModule& module =
+        embedded_modules()[static_cast<std::size_t>(lua_tointeger(L, lua_upvalueindex(1)))];
     lua_pushfstring(L, "@%s.lua", module.name);
     const char* text = reinterpret_cast<const char*>(module.text);
     if (luaL_loadbufferx(L, text, module.size, lua_tostring(L, -1), "t") != LUA_OK) lua_error(L);
@@ -38,12 +38,14 @@ void preload_modules(lua_State* L, bool short_names) {
                                    {nullptr, nullptr}};
     luaL_setfuncs(L, own, 0);
     // `coir.luasocket` is the table of `coir.socket`, with LuaSocket's functions added.
-    static const struct { const char* name; const char* module; } aliases[] = {
-        {"errno", "coir.errno"},
-        {"fiber", "coir.fiber"},
-        {"socket", "coir.luasocket"},
-        {"socket.core", "coir.luasocket"},
-        {"socket.unix", "coir.luasocket.unix"}};
+    static const struct {
+        const char* name;
+        const char* module;
+    } aliases[] = {{"errno", "coir.errno"},
+                   {"fiber", "coir.fiber"},
+                   {"socket", "coir.luasocket"},
+                   {"socket.core", "coir.luasocket"},
+                   {"socket.unix", "coir.luasocket.unix"}};
     for (auto [name, module] : aliases) {
         if (!short_names) break;
         lua_pushstring(L, module);

@@ -1,7 +1,7 @@
 // object.hpp: userdata of ours, recognised without looking a metatable up.
 //
-// A class T that Lua objects hold has the member `mark`, which begins as mark_of<T>(): the size and the
-// mark together are those of no other userdata.
+// A class T that Lua objects hold has the member `mark`, which begins as mark_of<T>(): the size and
+// the mark together are those of no other userdata.
 #pragma once
 
 #include <lua.hpp>

@@ -15,8 +15,8 @@ void print_fibers(lua_State* L, std::FILE* file);
 // One line for each fiber that is still alive.
 void name_fibers(lua_State* L, std::FILE* file);
 
-// Writes the Lua traceback of a fiber that has run out of stack. Async-signal-safe as far as Lua's own
-// books can be read; nothing is allocated.
+// Writes the Lua traceback of a fiber that has run out of stack. Async-signal-safe as far as Lua's
+// own books can be read; nothing is allocated.
 void describe_overflow(const Fiber& fiber);
 
 }  // namespace coir

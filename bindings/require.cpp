@@ -1,8 +1,9 @@
 // require.cpp: Lua's require() for modules whose loading may wait.
 //
-// While one fiber loads a module, others that require it wait for that fiber instead of loading it once
-// more; when the load fails, the next of them tries. Otherwise it does what the manual says of require
-// (Lua 5.4, section 6.3). It is no wrapper: the frame of one would show in the positions of errors.
+// While one fiber loads a module, others that require it wait for that fiber instead of loading it
+// once more; when the load fails, the next of them tries. Otherwise it does what the manual says of
+// require (Lua 5.4, section 6.3). It is no wrapper: the frame of one would show in the positions of
+// errors.
 #include <new>
 
 #include "bindings/home.hpp"
@@ -12,8 +13,9 @@ namespace coir {
 
 namespace {
 
-// The upvalues of require() and of release_claim(). `loads` holds [name] = id of the fiber that loads the
-// module, and [id] = name of the module that the fiber waits for; `ended` is the list of those that wait.
+// The upvalues of require() and of release_claim(). `loads` holds [name] = id of the fiber that
+// loads the module, and [id] = name of the module that the fiber waits for; `ended` is the list of
+// those that wait.
 constexpr int loads = lua_upvalueindex(1);
 constexpr int ended = lua_upvalueindex(2);
 constexpr int claim_class = lua_upvalueindex(3);
@@ -29,7 +31,8 @@ lua_Integer loader_of(lua_State* L, const char* name) {
     return id;
 }
 
-// Whether the fiber `other` waits, perhaps for one that waits itself, for a module that `self` loads.
+// Whether the fiber `other` waits, perhaps for one that waits itself, for a module that `self`
+// loads.
 bool waits_for(lua_State* L, lua_Integer other, lua_Integer self) {
     while (other != 0 && other != self) {
         lua_rawgeti(L, loads, other);
@@ -51,8 +54,8 @@ void await_load(lua_State* L, const char* name, lua_Integer self) {
     check_raise(L, error);
 }
 
-// Pushes what is in package.loaded, if it is a true value; else returns false, and nobody else loads the
-// module.
+// Pushes what is in package.loaded, if it is a true value; else returns false, and nobody else
+// loads the module.
 bool push_loaded(lua_State* L, const char* name, lua_Integer self) {
     for (;;) {
         lua_getfield(L, 2, name);
@@ -61,8 +64,8 @@ bool push_loaded(lua_State* L, const char* name, lua_Integer self) {
         lua_Integer other = loader_of(L, name);
         if (other == 0 || other == self) return false;
         if (waits_for(L, other, self)) {
-            luaL_error(L, "module '%s' is being loaded by fiber %I, which waits for this fiber", name,
-                       static_cast<LUAI_UACINT>(other));
+            luaL_error(L, "module '%s' is being loaded by fiber %I, which waits for this fiber",
+                       name, static_cast<LUAI_UACINT>(other));
         }
         await_load(L, name, self);
     }
@@ -90,7 +93,8 @@ void claim(lua_State* L, const char* name, lua_Integer self) {
     lua_setfield(L, loads, name);
 }
 
-// Pushes the loader that the first searcher to know the module gives, and the value that goes with it.
+// Pushes the loader that the first searcher to know the module gives, and the value that goes with
+// it.
 void push_loader(lua_State* L, const char* name) {
     if (lua_getfield(L, package, "searchers") != LUA_TTABLE) {
         luaL_error(L, "'package.searchers' must be a table");

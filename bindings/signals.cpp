@@ -55,8 +55,8 @@ void on_terminate(int) {
     ::alarm(grace_seconds + 1);
 }
 
-// A pipe or socket that nobody reads any more is an error of the write, but a program whose own output
-// nobody reads would go on for ever in vain: it ends as others do.
+// A pipe or socket that nobody reads any more is an error of the write, but a program whose own
+// output nobody reads would go on for ever in vain: it ends as others do.
 void on_broken_pipe(int) {
     int saved_errno = errno;
     pollfd outputs[] = {{STDOUT_FILENO, 0, 0}, {STDERR_FILENO, 0, 0}};

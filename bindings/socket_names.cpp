@@ -183,7 +183,9 @@ static Result<int> join_flags(lua_State* L, int index, std::span<const Name> nam
 }
 
 Result<int> to_flags(lua_State* L, int index) { return join_flags(L, index, message_flags); }
-Result<int> to_look_up_flags(lua_State* L, int index) { return join_flags(L, index, look_up_flags); }
+Result<int> to_look_up_flags(lua_State* L, int index) {
+    return join_flags(L, index, look_up_flags);
+}
 
 void push_domain(lua_State* L, int domain) { push_name(L, domains, domain, "AF_"); }
 void push_type(lua_State* L, int type) { push_name(L, types, type, ""); }

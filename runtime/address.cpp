@@ -42,11 +42,13 @@ bool parse_v4(std::string_view host, in_addr& out) {
 
 bool parse_v6(std::string_view host, sockaddr_in6& out) {
     std::size_t percent = host.find('%');
-    if (percent != std::string_view::npos && !parse_scope(host.substr(percent + 1), out.sin6_scope_id)) {
+    if (percent != std::string_view::npos &&
+        !parse_scope(host.substr(percent + 1), out.sin6_scope_id)) {
         return false;
     }
     char text[INET6_ADDRSTRLEN];
-    return copy_text(text, host.substr(0, percent)) && ::inet_pton(AF_INET6, text, &out.sin6_addr) == 1;
+    return copy_text(text, host.substr(0, percent)) &&
+           ::inet_pton(AF_INET6, text, &out.sin6_addr) == 1;
 }
 
 void append(Address::Text& text, std::string_view more) {
@@ -110,7 +112,8 @@ void Address::set_port(std::uint16_t port) {
 
 std::uint16_t Address::port() const {
     if (family() == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(storage_).sin_port);
-    if (family() == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(storage_).sin6_port);
+    if (family() == AF_INET6)
+        return ntohs(reinterpret_cast<const sockaddr_in6&>(storage_).sin6_port);
     return 0;
 }
 
@@ -169,7 +172,8 @@ bool operator==(const Address& a, const Address& b) {
 Result<std::uint16_t> parse_port(std::string_view text) {
     std::uint16_t port = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (error != std::errc() || end != text.data() + text.size()) return std::errc::invalid_argument;
+    if (error != std::errc() || end != text.data() + text.size())
+        return std::errc::invalid_argument;
     return port;
 }
 

@@ -1,4 +1,5 @@
-// address.hpp: socket addresses, from text and to text. Numeric only: names are the resolver's work.
+// address.hpp: socket addresses, from text and to text. Numeric only: names are the resolver's
+// work.
 #pragma once
 
 #include <netinet/in.h>
@@ -26,8 +27,8 @@ public:
 
     Address() = default;
 
-    // The IPv4 (`family` AF_INET; also the short forms of inet_aton(3)) or IPv6 address (AF_INET6; with
-    // %scope) that `host` spells. AF_UNSPEC takes either. Errors: EINVAL when it spells none,
+    // The IPv4 (`family` AF_INET; also the short forms of inet_aton(3)) or IPv6 address (AF_INET6;
+    // with %scope) that `host` spells. AF_UNSPEC takes either. Errors: EINVAL when it spells none,
     // EAFNOSUPPORT for another family.
     static Result<Address> inet(int family, std::string_view host, std::uint16_t port);
 
@@ -38,11 +39,11 @@ public:
     static Address any(int family, std::uint16_t port);
 
     int family() const { return storage_.ss_family; }
-    std::uint16_t port() const;  // 0 for a Unix socket
+    std::uint16_t port() const;         // 0 for a Unix socket
     void set_port(std::uint16_t port);  // does nothing to a Unix socket
-    Text host() const;           // the numeric address, with the scope; "unix/" for a Unix socket
-    Text path() const;           // of a Unix socket; empty when it has none
-    Text text() const;           // "127.0.0.1:80", "[::1]:80", "unix/:path"
+    Text host() const;  // the numeric address, with the scope; "unix/" for a Unix socket
+    Text path() const;  // of a Unix socket; empty when it has none
+    Text text() const;  // "127.0.0.1:80", "[::1]:80", "unix/:path"
 
     // The same address in every byte.
     friend bool operator==(const Address& a, const Address& b);

@@ -1,8 +1,8 @@
 // block_pool.hpp: memory blocks of one size that are taken and given back all the time.
 //
 // A connection owns a read buffer only while something is in it, so every request takes a block and
-// gives it back. The pool keeps a few, the last one first: it is still in the processor's cache. One
-// thread only.
+// gives it back. The pool keeps a few, the last one first: it is still in the processor's cache.
+// One thread only.
 #pragma once
 
 #include <array>
@@ -23,7 +23,9 @@ public:
     BlockPool& operator=(const BlockPool&) = delete;
 
     // A block that free(3) takes too; nullptr when there is no memory.
-    char* take() { return static_cast<char*>(kept_ > 0 ? blocks_[--kept_] : std::malloc(block_size)); }
+    char* take() {
+        return static_cast<char*>(kept_ > 0 ? blocks_[--kept_] : std::malloc(block_size));
+    }
 
     void give_back(char* block) {
         if (kept_ < blocks_.size()) {

@@ -53,8 +53,8 @@ void Buffer::release_if_empty() {
     capacity_ = begin_ = end_ = 0;
 }
 
-// Makes room for `front` bytes before and `back` bytes behind the contents: by moving them within the
-// block when half of it or more is free, else in a block that is at least twice as large.
+// Makes room for `front` bytes before and `back` bytes behind the contents: by moving them within
+// the block when half of it or more is free, else in a block that is at least twice as large.
 Error Buffer::grow(std::size_t front, std::size_t back) {
     std::size_t used = size();
     if (front + back > SIZE_MAX / 4 - used) return std::errc::not_enough_memory;

@@ -1,7 +1,8 @@
 // buffer.hpp: bytes that were received and not yet consumed, or written and not yet sent.
 //
-// One block of memory that grows by doubling; bytes enter at the back and leave at the front, and an
-// empty buffer can give its block back. Views are valid until the next call that changes the buffer.
+// One block of memory that grows by doubling; bytes enter at the back and leave at the front, and
+// an empty buffer can give its block back. Views are valid until the next call that changes the
+// buffer.
 #pragma once
 
 #include <cstddef>
@@ -49,8 +50,8 @@ private:
 
 // Where the first of several delimiters ends: looks for the one that ends first.
 //
-// `from` bytes of `bytes` have been searched before for the same delimiters and are not looked at again
-// (but for the few in which one may have begun). Returns the offset of its end, or npos.
+// `from` bytes of `bytes` have been searched before for the same delimiters and are not looked at
+// again (but for the few in which one may have begun). Returns the offset of its end, or npos.
 std::size_t find_delimiter(std::string_view bytes, std::span<const std::string_view> delimiters,
                            std::size_t from);
 

@@ -13,8 +13,8 @@ using Deadline = Clock::time_point;
 
 inline constexpr Deadline never = Deadline::max();
 
-// The deadline `timeout` seconds from now. Zero and less mean now; infinity and what does not fit into
-// the clock mean never. NaN is the caller's mistake and must have been refused before.
+// The deadline `timeout` seconds from now. Zero and less mean now; infinity and what does not fit
+// into the clock mean never. NaN is the caller's mistake and must have been refused before.
 inline Deadline deadline_after(double timeout) {
     Deadline now = Clock::now();
     if (timeout <= 0) return now;
@@ -24,7 +24,8 @@ inline Deadline deadline_after(double timeout) {
     return now + Duration(static_cast<Duration::rep>(timeout * 1e9) + 1);
 }
 
-// The time to within a few milliseconds, for a fraction of the price: for reports, not for deadlines.
+// The time to within a few milliseconds, for a fraction of the price: for reports, not for
+// deadlines.
 inline Deadline coarse_now() {
 #ifdef CLOCK_MONOTONIC_COARSE
     timespec now;

@@ -9,10 +9,11 @@ namespace coir {
 
 namespace {
 
-constexpr unsigned both = static_cast<unsigned>(Direction::read) | static_cast<unsigned>(Direction::write);
+constexpr unsigned both =
+    static_cast<unsigned>(Direction::read) | static_cast<unsigned>(Direction::write);
 
-// The directions of `wanted` in which the descriptor is ready at this moment. An error condition counts
-// as ready: the call that follows reports it. Error: EBADF.
+// The directions of `wanted` in which the descriptor is ready at this moment. An error condition
+// counts as ready: the call that follows reports it. Error: EBADF.
 Result<unsigned> ready_now(int fd, unsigned wanted) {
     pollfd entry{fd, 0, 0};
     if (wanted & static_cast<unsigned>(Direction::read)) entry.events |= POLLIN;
@@ -42,8 +43,8 @@ Error Descriptor::close() {
     if (fd_ < 0) return std::errc::bad_file_descriptor;
     int fd = fd_;
     forget(fd, !shared_);
-    // After EINTR the descriptor is closed all the same on Linux and the BSDs; trying again would close
-    // somebody else's.
+    // After EINTR the descriptor is closed all the same on Linux and the BSDs; trying again would
+    // close somebody else's.
     if (::close(fd) < 0 && errno != EINTR) return last_errno();
     return {};
 }
@@ -150,8 +151,8 @@ Result<unsigned> Descriptor::wait(unsigned wanted, Deadline deadline) {
     }
 }
 
-// The wait happens on a copy of the descriptor: the number itself may be closed and reused by its owner
-// meanwhile, or be registered by another waiter.
+// The wait happens on a copy of the descriptor: the number itself may be closed and reused by its
+// owner meanwhile, or be registered by another waiter.
 Result<unsigned> wait_foreign(Scheduler& scheduler, int fd, unsigned wanted, Deadline deadline) {
     if (Error error = scheduler.checkpoint()) return error;
     Result<unsigned> now = ready_now(fd, wanted);

@@ -1,10 +1,10 @@
 // descriptor.hpp: a descriptor that fibers wait for.
 //
-// The descriptor is non-blocking and is registered with the poller at the first wait, once, for both
-// directions. Every operation tries its system call first and waits only after EAGAIN; what the last
-// call and the last event said is remembered, so that a direction known to be drained is not asked
-// again before the kernel reports a change. Any number of fibers may wait. Close wakes them all and
-// frees nothing: the Descriptor itself must outlive its waiters.
+// The descriptor is non-blocking and is registered with the poller at the first wait, once, for
+// both directions. Every operation tries its system call first and waits only after EAGAIN; what
+// the last call and the last event said is remembered, so that a direction known to be drained is
+// not asked again before the kernel reports a change. Any number of fibers may wait. Close wakes
+// them all and frees nothing: the Descriptor itself must outlive its waiters.
 #pragma once
 
 #include <sys/types.h>
@@ -25,49 +25,52 @@ public:
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
 
-    // Takes over `fd`, which must be non-blocking. `shared`: it has copies elsewhere that may outlive it.
+    // Takes over `fd`, which must be non-blocking. `shared`: it has copies elsewhere that may
+    // outlive it.
     void open(int fd, bool shared = false);
     bool is_open() const { return fd_ >= 0; }
     int fd() const { return fd_; }
     void share() { shared_ = true; }
     Scheduler& scheduler() const { return scheduler_; }
 
-    // Closes the descriptor. Every wait on it ends with EBADF. Errors: EBADF when it is not open, what
-    // close(2) reports; it is closed in any case.
+    // Closes the descriptor. Every wait on it ends with EBADF. Errors: EBADF when it is not open,
+    // what close(2) reports; it is closed in any case.
     Error close();
 
     // Gives the number away without closing it. Waits on it end with EBADF.
     int detach();
 
-    // Calls call(fd) until it succeeds, waiting for `direction` whenever it would block. Returns what it
-    // returned. Suspends; a cancellation point (unless `deadline` is `immediate`). Errors: ETIMEDOUT,
-    // ECANCELED, EINTR (interrupted), EBADF (closed meanwhile), EAGAIN (`immediate`), those of the call.
+    // Calls call(fd) until it succeeds, waiting for `direction` whenever it would block. Returns
+    // what it returned. Suspends; a cancellation point (unless `deadline` is `immediate`). Errors:
+    // ETIMEDOUT, ECANCELED, EINTR (interrupted), EBADF (closed meanwhile), EAGAIN (`immediate`),
+    // those of the call.
     template <class Call>
     Result<std::size_t> retry(Direction direction, Deadline deadline, Call call);
 
-    // The two halves of retry(), for callers that have to do something in between: wait until a call is
-    // worth trying, and say that it would have blocked.
+    // The two halves of retry(), for callers that have to do something in between: wait until a
+    // call is worth trying, and say that it would have blocked.
     Error await(Direction direction, Deadline deadline);
     void drained(Direction direction) { set(direction, false); }
     // Whether a call is worth trying now.
     bool promises(Direction direction) const { return fd_ >= 0 && get(direction) && !failure_; }
 
-    // The error that the poller took from the socket and that the next call in `direction` would have
-    // reported; once. What arrived before it is read first.
+    // The error that the poller took from the socket and that the next call in `direction` would
+    // have reported; once. What arrived before it is read first.
     Error failure(Direction direction);
 
-    // True once the peer has hung up, failed or sent urgent data: a short read may have more behind it.
+    // True once the peer has hung up, failed or sent urgent data: a short read may have more behind
+    // it.
     bool hangup() const { return hangup_; }
 
-    // Waits until one of the directions in the mask `wanted` is ready now, and returns which are. Others
-    // run meanwhile even if one is ready at once. The
-    // kernel is asked; data that somebody has buffered does not count. A descriptor that is closed
-    // meanwhile is ready in every direction. Suspends; a cancellation point. Errors: ETIMEDOUT,
-    // ECANCELED, EINTR, EBADF when it was closed before.
+    // Waits until one of the directions in the mask `wanted` is ready now, and returns which are.
+    // Others run meanwhile even if one is ready at once. The kernel is asked; data that somebody
+    // has buffered does not count. A descriptor that is closed meanwhile is ready in every
+    // direction. Suspends; a cancellation point. Errors: ETIMEDOUT, ECANCELED, EINTR, EBADF when it
+    // was closed before.
     Result<unsigned> wait(unsigned wanted, Deadline deadline);
 
-    // Calls background->departing() whenever the kernel takes output again, and keeps the program from
-    // ending meanwhile. nullptr: no longer.
+    // Calls background->departing() whenever the kernel takes output again, and keeps the program
+    // from ending meanwhile. nullptr: no longer.
     Error set_background(Departure* background);
 
 private:
@@ -94,8 +97,8 @@ private:
     WaitList either_{"wait", true};
 };
 
-// Waits for a descriptor that belongs to somebody else, for example a C library, as Descriptor::wait()
-// does for ours. Works for any open descriptor. Further errors: EBADF, EMFILE.
+// Waits for a descriptor that belongs to somebody else, for example a C library, as
+// Descriptor::wait() does for ours. Works for any open descriptor. Further errors: EBADF, EMFILE.
 Result<unsigned> wait_foreign(Scheduler& scheduler, int fd, unsigned wanted, Deadline deadline);
 
 template <class Call>

@@ -10,7 +10,8 @@ struct ErrnoName {
     int number;
 };
 
-// Every name this system has. Of two names for one number (EAGAIN, EWOULDBLOCK) the usual one is first.
+// Every name this system has. Of two names for one number (EAGAIN, EWOULDBLOCK) the usual one is
+// first.
 std::span<const ErrnoName> errno_names();
 
 }  // namespace coir

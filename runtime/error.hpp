@@ -1,7 +1,8 @@
 // error.hpp: an expected failure as a value.
 //
-// An Error is an errno number; zero means that nothing failed. A Result<T> is a value or an Error. Both
-// are plain values: no allocation, no destructor worth naming, safe to drop when Lua jumps over a frame.
+// An Error is an errno number; zero means that nothing failed. A Result<T> is a value or an Error.
+// Both are plain values: no allocation, no destructor worth naming, safe to drop when Lua jumps
+// over a frame.
 #pragma once
 
 #include <cerrno>

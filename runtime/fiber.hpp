@@ -1,8 +1,9 @@
 // fiber.hpp: one line of execution with a C stack of its own, and the lists on which fibers wait.
 //
-// A fiber is in exactly one place: running, on the ready list, or parked on one wait list, perhaps with
-// a deadline. A Fiber is owned by whoever made it (a C++ handle, a Lua userdata) and must stay where it
-// is until it is dead; its stack belongs to the scheduler. Only the scheduler moves a fiber.
+// A fiber is in exactly one place: running, on the ready list, or parked on one wait list, perhaps
+// with a deadline. A Fiber is owned by whoever made it (a C++ handle, a Lua userdata) and must stay
+// where it is until it is dead; its stack belongs to the scheduler. Only the scheduler moves a
+// fiber.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,8 @@ class Scheduler;
 struct PlaceTag;  // the ready list or a wait list
 struct AliveTag;  // the scheduler's list of all fibers
 
-// The fibers that wait for one thing, first come first. A list that only other threads, signals or the
-// kernel can wake is `external`: while somebody is on it, the scheduler is not deadlocked.
+// The fibers that wait for one thing, first come first. A list that only other threads, signals or
+// the kernel can wake is `external`: while somebody is on it, the scheduler is not deadlocked.
 class WaitList {
 public:
     explicit WaitList(const char* what, bool external = false, int fd = -1)
@@ -34,8 +35,8 @@ public:
     bool empty() const { return fibers_.empty(); }
     Fiber& front() { return fibers_.front(); }  // the list must not be empty
 
-    // Whether somebody who knows only the fiber may end the wait, as if what it waits for had happened:
-    // a sleep, a condition variable.
+    // Whether somebody who knows only the fiber may end the wait, as if what it waits for had
+    // happened: a sleep, a condition variable.
     bool wakeable() const { return wakeable_; }
     void set_wakeable() { wakeable_ = true; }
 
@@ -62,10 +63,10 @@ public:
     State state() const { return state_; }
     bool dead() const { return state_ == State::dead; }
     bool cancelled() const { return cancelled_; }
-    bool interrupted() const { return interrupted_; }  // the next wait will fail with EINTR
-    std::uint64_t id() const { return id_; }         // 0 before it was started
+    bool interrupted() const { return interrupted_; }     // the next wait will fail with EINTR
+    std::uint64_t id() const { return id_; }              // 0 before it was started
     std::uint64_t switches() const { return switches_; }  // how often it was left
-    Duration ran() const { return ran_; }  // while the scheduler did accounting
+    Duration ran() const { return ran_; }                 // while the scheduler did accounting
     const Stack& stack() const { return stack_; }
     std::size_t stack_used() const;  // bytes in use when it was last left; 0 while it runs
 
@@ -81,8 +82,8 @@ protected:
     // The fiber's work, on its own stack. No exception may leave it.
     virtual void body() = 0;
 
-    // Called by the dispatcher, on its stack, once the fiber is dead and its stack is gone. May destroy
-    // the fiber.
+    // Called by the dispatcher, on its stack, once the fiber is dead and its stack is gone. May
+    // destroy the fiber.
     virtual void ended() {}
 
 private:

@@ -29,8 +29,8 @@ inline void unpoison_stack([[maybe_unused]] const char* bottom, [[maybe_unused]]
 #endif
 }
 
-// Called right before a switch to the stack [bottom, bottom + size). `fake_stack` keeps the state of the
-// stack that is left; nullptr when it will never be resumed.
+// Called right before a switch to the stack [bottom, bottom + size). `fake_stack` keeps the state
+// of the stack that is left; nullptr when it will never be resumed.
 inline void before_switch([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* bottom,
                           [[maybe_unused]] std::size_t size) {
 #ifdef COIR_ASAN

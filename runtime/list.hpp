@@ -1,7 +1,7 @@
 // list.hpp: a doubly linked list whose hooks live inside its elements.
 //
-// An element derives from ListHook<Tag> once for each kind of list it can be on, and is on at most one
-// list of each kind. Nothing here allocates, and the list owns none of its elements.
+// An element derives from ListHook<Tag> once for each kind of list it can be on, and is on at most
+// one list of each kind. Nothing here allocates, and the list owns none of its elements.
 #pragma once
 
 namespace coir {

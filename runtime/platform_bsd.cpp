@@ -41,7 +41,9 @@ static int made(int fd) {
     return -1;
 }
 
-int open_socket(int domain, int type, int protocol) { return made(::socket(domain, type, protocol)); }
+int open_socket(int domain, int type, int protocol) {
+    return made(::socket(domain, type, protocol));
+}
 
 int open_socket_pair(int domain, int type, int protocol, int fds[2]) {
     if (::socketpair(domain, type, protocol, fds) < 0) return -1;

@@ -1,9 +1,9 @@
 // poller.hpp: which descriptors became ready.
 //
-// One interface, one file for each kernel facility (poller_epoll.cpp, poller_kqueue.cpp); Meson chooses.
-// A descriptor is registered once, for both directions and edge-triggered: an event says that something
-// has changed since the last one. The poller knows descriptors and tokens, no fibers. All calls but
-// wake() belong to one thread.
+// One interface, one file for each kernel facility (poller_epoll.cpp, poller_kqueue.cpp); Meson
+// chooses. A descriptor is registered once, for both directions and edge-triggered: an event says
+// that something has changed since the last one. The poller knows descriptors and tokens, no
+// fibers. All calls but wake() belong to one thread.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +41,8 @@ public:
     void remove(int fd);
     static const bool closing_removes;
 
-    // Waits for events until `deadline`; one that has passed looks once. The events are valid until the
-    // next call. An interruption by a signal or wake() returns none.
+    // Waits for events until `deadline`; one that has passed looks once. The events are valid until
+    // the next call. An interruption by a signal or wake() returns none.
     Result<std::span<const Event>> wait(Deadline deadline);
 
     // Ends the current wait(), or else the next one. From any thread, and from a signal handler.

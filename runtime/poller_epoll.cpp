@@ -87,7 +87,8 @@ int Poller::Kernel::wait(Deadline deadline) {
     }
     // Rounded up: a wait that ends early would find no timer due and have to start again.
     auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-    int limit = deadline == never ? -1 : static_cast<int>(std::min<long long>(milliseconds, INT_MAX));
+    int limit =
+        deadline == never ? -1 : static_cast<int>(std::min<long long>(milliseconds, INT_MAX));
     return ::epoll_wait(epoll, raw.data(), max_events, limit);
 }
 
@@ -108,10 +109,9 @@ Result<std::span<const Poller::Event>> Poller::wait(Deadline deadline) {
         }
         std::uint32_t bits = event.events;
         bool broken = (bits & (EPOLLHUP | EPOLLERR)) != 0;
-        kernel_->events[kept++] = Event{event.data.u64,
-                                        broken || (bits & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)) != 0,
-                                        broken || (bits & EPOLLOUT) != 0,
-                                        broken || (bits & (EPOLLRDHUP | EPOLLPRI)) != 0};
+        kernel_->events[kept++] = Event{
+            event.data.u64, broken || (bits & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)) != 0,
+            broken || (bits & EPOLLOUT) != 0, broken || (bits & (EPOLLRDHUP | EPOLLPRI)) != 0};
     }
     return std::span<const Event>(kernel_->events.data(), kept);
 }

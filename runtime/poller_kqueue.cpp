@@ -243,7 +243,8 @@ Result<std::span<const Poller::Event>> Poller::wait(Deadline deadline) {
         auto token = std::bit_cast<std::uint64_t>(raw.udata);
         if (token == wake_token) {
             char bytes[64];
-            while (::read(kernel_->wake[0], bytes, sizeof bytes) == sizeof bytes) {}
+            while (::read(kernel_->wake[0], bytes, sizeof bytes) == sizeof bytes) {
+            }
             continue;
         }
         bool readable = raw.filter == EVFILT_READ;

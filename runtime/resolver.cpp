@@ -103,7 +103,8 @@ Resolver::Answer Resolver::resolve(const Query& query, Deadline deadline) try {
                       query.type, query.protocol, problem);
     if (services.empty()) return refuse(query, std::errc::io_error, problem);
     LookUp look_up(parts_->hosts, parts_->dns, query, deadline);
-    if (Error error = look_up.run()) return refuse(query, error, look_up.problem, look_up.temporary);
+    if (Error error = look_up.run())
+        return refuse(query, error, look_up.problem, look_up.temporary);
     return {make_rows(look_up, services, query.flags), {}, {}, false};
 } catch (const std::bad_alloc&) {
     return {{}, std::errc::not_enough_memory, {}, false};

@@ -46,10 +46,10 @@ public:
     };
 
     struct Answer {
-        std::vector<Row> rows;  // the one to try first comes first (RFC 6724)
-        Error error;            // if set, there are no rows, and
-        std::string message;    // says what was looked up and what was wrong
-        bool temporary = false; // a server has not given an answer: asking again may help
+        std::vector<Row> rows;   // the one to try first comes first (RFC 6724)
+        Error error;             // if set, there are no rows, and
+        std::string message;     // says what was looked up and what was wrong
+        bool temporary = false;  // a server has not given an answer: asking again may help
     };
 
     struct Records {

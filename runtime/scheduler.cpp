@@ -1,7 +1,7 @@
 #include "runtime/scheduler.hpp"
 
-// The lowest layer of Boost.Context: a switch in assembly. Its fiber class would unwind the stack of a
-// context that is destroyed, which never happens here.
+// The lowest layer of Boost.Context: a switch in assembly. Its fiber class would unwind the stack
+// of a context that is destroyed, which never happens here.
 #include <boost/context/detail/fcontext.hpp>
 
 #include <algorithm>
@@ -51,7 +51,7 @@ Scheduler::~Scheduler() {
 
 Scheduler* Scheduler::current() { return current_scheduler; }
 
-// -- Starting ----------------------------------------------------------------------------------------
+// -- Starting -------------------------------------------------------------------------------------
 
 Error Scheduler::start(Fiber& fiber, StackPool* stacks) {
     if (Error error = prepare(fiber, stacks == nullptr ? stacks_ : *stacks)) return error;
@@ -78,12 +78,12 @@ Error Scheduler::prepare(Fiber& fiber, StackPool& stacks) {
     fiber.stack_ = *stack;
     fiber.stack_id_ = register_stack(stack->bottom, stack->top());
     number(fiber);
-    // Stacks begin at different places of their pages: parked frames that all lay at the same one would
-    // compete for a small part of the processor's caches.
+    // Stacks begin at different places of their pages: parked frames that all lay at the same one
+    // would compete for a small part of the processor's caches.
     std::size_t offset = fiber.id_ % 16 * 64;
-    fiber.context_ = make_fcontext(stack->top() - offset, stack->size - offset, [](transfer_t from) {
-        enter(*static_cast<Fiber*>(from.data), from.fctx);
-    });
+    fiber.context_ =
+        make_fcontext(stack->top() - offset, stack->size - offset,
+                      [](transfer_t from) { enter(*static_cast<Fiber*>(from.data), from.fctx); });
     fiber.scheduler_ = this;
     fiber.state_ = Fiber::State::ready;
     alive_.push_back(fiber);
@@ -91,7 +91,7 @@ Error Scheduler::prepare(Fiber& fiber, StackPool& stacks) {
     return {};
 }
 
-// -- Switching ---------------------------------------------------------------------------------------
+// -- Switching ------------------------------------------------------------------------------------
 
 // Leaves `from` for `to`, and returns when `from` is switched back to; nullptr is the dispatcher.
 inline void Scheduler::switch_context(Fiber* from, Fiber* to) {
@@ -126,8 +126,9 @@ void Scheduler::account(Fiber* fiber) {
     switched_ = now;
 }
 
-// Asks the processor for what resuming the fiber will touch: the innermost frames of its stack and the
-// head of what waits there. With many fibers that is far away, and the one before it runs meanwhile.
+// Asks the processor for what resuming the fiber will touch: the innermost frames of its stack and
+// the head of what waits there. With many fibers that is far away, and the one before it runs
+// meanwhile.
 inline void Scheduler::prefetch(const Fiber& fiber) {
     constexpr std::ptrdiff_t line = 64;
     const char* frames = static_cast<const char*>(fiber.context_);
@@ -136,8 +137,8 @@ inline void Scheduler::prefetch(const Fiber& fiber) {
     __builtin_prefetch(static_cast<const char*>(fiber.waiter) + line);
 }
 
-// Takes the fiber whose turn it is from its list. A fiber that leaves goes on to the next one directly;
-// only the last of a turn, and the dead, return to the dispatcher.
+// Takes the fiber whose turn it is from its list. A fiber that leaves goes on to the next one
+// directly; only the last of a turn, and the dead, return to the dispatcher.
 inline Fiber* Scheduler::next_fiber() {
     List<Fiber, PlaceTag>& list = next_.empty() ? turn_ : next_;
     if (list.empty()) return nullptr;
@@ -180,7 +181,7 @@ void Scheduler::bury(Fiber& fiber) {
     fiber.ended();
 }
 
-// -- Waiting -----------------------------------------------------------------------------------------
+// -- Waiting --------------------------------------------------------------------------------------
 
 Error Scheduler::pending_error(Fiber& fiber) {
     if (fiber.cancelled_) {
@@ -245,7 +246,7 @@ Error Scheduler::checkpoint() {
     return ++fiber.operations_ < operations_per_slice ? Error() : yield();
 }
 
-// -- Waking ------------------------------------------------------------------------------------------
+// -- Waking ---------------------------------------------------------------------------------------
 
 void Scheduler::wake(Fiber& fiber, Error reason) {
     if (fiber.state_ != Fiber::State::parked) return;
@@ -277,7 +278,7 @@ void Scheduler::post(std::function<void()> function) {
     nudge();
 }
 
-// -- Running -----------------------------------------------------------------------------------------
+// -- Running --------------------------------------------------------------------------------------
 
 bool Scheduler::deadlocked() const {
     return alive_count_ > 0 && ready_.empty() && timers_.empty() && external_ == 0 && held_ == 0 &&
@@ -307,7 +308,8 @@ Error Scheduler::run_once(Deadline deadline) {
 // Nobody waits for the kernel and there is no need to wait in it: then there is nothing to ask it.
 Error Scheduler::poll(Deadline deadline) {
     if (deadline == long_ago && external_ == 0 && held_ == 0) return {};
-    Result<std::span<const Poller::Event>> events = poller_.wait(std::min(deadline, timers_.next()));
+    Result<std::span<const Poller::Event>> events =
+        poller_.wait(std::min(deadline, timers_.next()));
     if (!events) return events.error();
     for (const Poller::Event& event : *events) {
         auto fd = static_cast<std::uint32_t>(event.token);
@@ -345,7 +347,7 @@ void Scheduler::run_ready() {
     }
 }
 
-// -- Descriptors -------------------------------------------------------------------------------------
+// -- Descriptors ----------------------------------------------------------------------------------
 
 Error Scheduler::watch(int fd, Watcher& watcher) {
     auto index = static_cast<std::size_t>(fd);
@@ -359,7 +361,8 @@ Error Scheduler::watch(int fd, Watcher& watcher) {
     std::uint64_t token = std::uint64_t{++watch.generation} << 32 | static_cast<std::uint32_t>(fd);
     Error error = poller_.add(fd, token);
     if (error == std::errc::file_exists) {
-        // A copy of an earlier descriptor of this number is still registered, under a token of the past.
+        // A copy of an earlier descriptor of this number is still registered, under a token of the
+        // past.
         poller_.remove(fd);
         error = poller_.add(fd, token);
     }

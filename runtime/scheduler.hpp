@@ -1,14 +1,14 @@
 // scheduler.hpp: the one class with the verbs. Spawn, park, wake, sleep, yield, join, cancel, run.
 //
-// run() is the dispatcher: it stays on its caller's stack. One turn polls the kernel (waiting there only
-// when no fiber is ready), wakes every fiber whose timer is due, then runs the fibers that were ready when
-// the turn began, first in, first out: a fiber that parks switches to the next one, the last one back to
-// the dispatcher. Everything that waits is a loop around park(), and whatever wakes a fiber
-// takes it off its list and its timer off the queue before it runs again: exactly one cause completes a
-// wait.
+// run() is the dispatcher: it stays on its caller's stack. One turn polls the kernel (waiting there
+// only when no fiber is ready), wakes every fiber whose timer is due, then runs the fibers that
+// were ready when the turn began, first in, first out: a fiber that parks switches to the next one,
+// the last one back to the dispatcher. Everything that waits is a loop around park(), and whatever
+// wakes a fiber takes it off its list and its timer off the queue before it runs again: exactly one
+// cause completes a wait.
 //
-// A scheduler belongs to the thread that runs it; only post() may be called from others. A process can
-// have as many as it has threads.
+// A scheduler belongs to the thread that runs it; only post() may be called from others. A process
+// can have as many as it has threads.
 #pragma once
 
 #include <atomic>
@@ -49,8 +49,8 @@ protected:
 class Scheduler {
 public:
     explicit Scheduler(std::size_t stack_size = StackPool::default_size);
-    // Cancels what is still alive and gives it a few turns to end. A fiber that does not is left parked
-    // for ever, with its stack.
+    // Cancels what is still alive and gives it a few turns to end. A fiber that does not is left
+    // parked for ever, with its stack.
     ~Scheduler();
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;
@@ -62,30 +62,30 @@ public:
     static Scheduler* current();
     Fiber* running() const { return running_; }
 
-    // -- Starting ------------------------------------------------------------------------------------
+    // -- Starting ---------------------------------------------------------------------------------
 
     // Gives `fiber` its id, if it has none yet; starting it does so too.
     void number(Fiber& fiber) {
         if (fiber.id_ == 0) fiber.id_ = ++last_id_;
     }
 
-    // Gives `fiber` a stack and queues it; the stack is one of `stacks`, if given, which must outlive
-    // the fiber. Errors: ENOMEM (stacks, guard pages).
+    // Gives `fiber` a stack and queues it; the stack is one of `stacks`, if given, which must
+    // outlive the fiber. Errors: ENOMEM (stacks, guard pages).
     Error start(Fiber& fiber, StackPool* stacks = nullptr);
 
-    // The same, but the new fiber runs at once until it first waits; then the caller goes on. Outside a
-    // fiber it is only queued. Does not count as a wait.
+    // The same, but the new fiber runs at once until it first waits; then the caller goes on.
+    // Outside a fiber it is only queued. Does not count as a wait.
     Error start_now(Fiber& fiber);
 
     // Runs `function` in a new fiber. The handle may be dropped at any time.
     template <class Function>
     Result<std::shared_ptr<Fiber>> spawn(Function function, std::string name = {});
 
-    // -- Waiting: these suspend the running fiber and are cancellation points ------------------------
+    // -- Waiting: these suspend the running fiber and are cancellation points ---------------------
 
-    // Parks the running fiber on `list`. Returns what wake() said: no error when what it waited for has
-    // happened. Errors: ETIMEDOUT at `deadline`, ECANCELED when the fiber is or becomes cancelled,
-    // EINTR after interrupt(), ENOMEM.
+    // Parks the running fiber on `list`. Returns what wake() said: no error when what it waited for
+    // has happened. Errors: ETIMEDOUT at `deadline`, ECANCELED when the fiber is or becomes
+    // cancelled, EINTR after interrupt(), ENOMEM.
     Error park(WaitList& list, Deadline deadline = never);
 
     // Lets every ready fiber run once and looks into the kernel. Errors: ECANCELED, EINTR.
@@ -97,9 +97,9 @@ public:
     // Waits until `fiber` is dead. Errors: EDEADLK when it is the running fiber; those of park().
     Error join(Fiber& fiber, Deadline deadline = never);
 
-    // What a wait would fail with at once: ECANCELED in a cancelled fiber, EINTR in an interrupted one.
-    // Also the pacemaker of operations that rarely wait: one call in 64 yields, in a cancelled fiber too,
-    // which may be trying again and again.
+    // What a wait would fail with at once: ECANCELED in a cancelled fiber, EINTR in an interrupted
+    // one. Also the pacemaker of operations that rarely wait: one call in 64 yields, in a cancelled
+    // fiber too, which may be trying again and again.
     Error checkpoint();
 
     // Calls departure.departing() before the running fiber is next left, for whatever reason.
@@ -110,12 +110,13 @@ public:
     // Calls all of them now.
     void finish_departures();
 
-    // -- Waking: these return at once ----------------------------------------------------------------
+    // -- Waking: these return at once -------------------------------------------------------------
 
     // Ends the wait of a parked fiber with `reason`; does nothing to any other fiber.
     void wake(Fiber& fiber, Error reason = {});
     void wake_all(WaitList& list, Error reason = {}) {
-        while (wake_one(list, reason)) {}
+        while (wake_one(list, reason)) {
+        }
     }
     // false: nobody waits
     bool wake_one(WaitList& list, Error reason = {}) {
@@ -130,36 +131,37 @@ public:
     // Makes the current or else the next wait of `fiber` fail with EINTR, once.
     void interrupt(Fiber& fiber);
 
-    // Calls `function` on the scheduler's thread, in its next turn, outside any fiber. From any thread.
+    // Calls `function` on the scheduler's thread, in its next turn, outside any fiber. From any
+    // thread.
     void post(std::function<void()> function);
 
     // Ends a wait in the kernel. From any thread, and from a signal handler.
     void nudge() { poller_.wake(); }
 
-    // Says that something other than a fiber (a thread, a host, the kernel) will wake somebody: it is no
-    // deadlock meanwhile, and the kernel is polled. Nests.
+    // Says that something other than a fiber (a thread, a host, the kernel) will wake somebody: it
+    // is no deadlock meanwhile, and the kernel is polled. Nests.
     void hold() { ++held_; }
     void release() { --held_; }
 
-    // -- Running -------------------------------------------------------------------------------------
+    // -- Running ----------------------------------------------------------------------------------
 
-    // Runs until nothing is left to do: no fiber and no hold(). Errors: EDEADLK when the fibers that are left can never be woken;
-    // what the poller reports.
+    // Runs until nothing is left to do: no fiber and no hold(). Errors: EDEADLK when the fibers
+    // that are left can never be woken; what the poller reports.
     Error run();
 
     // One turn. Waits in the kernel until `deadline` at most, and not at all when a fiber is ready.
     Error run_once(Deadline deadline = never);
 
-    // Measures the time that each fiber runs from now on (Fiber::ran()), at the price of reading the
-    // clock twice per switch.
+    // Measures the time that each fiber runs from now on (Fiber::ran()), at the price of reading
+    // the clock twice per switch.
     void set_accounting(bool on) {
         accounting_ = on;
         switched_ = Clock::now();
     }
     bool accounting() const { return accounting_; }
 
-    // Odd while a fiber runs, even in between; another number for each run of each fiber. From any thread,
-    // and from a signal handler.
+    // Odd while a fiber runs, even in between; another number for each run of each fiber. From any
+    // thread, and from a signal handler.
     std::uint64_t stretch() const { return stretch_.load(std::memory_order_relaxed); }
 
     std::size_t fibers() const { return alive_count_; }
@@ -167,23 +169,26 @@ public:
     bool deadlocked() const;
     int fd() const { return poller_.fd(); }  // readable when run_once() has something to do
     template <class Visit>
-    void for_each_fiber(Visit visit) { alive_.for_each(visit); }
+    void for_each_fiber(Visit visit) {
+        alive_.for_each(visit);
+    }
     StackPool& stacks() { return stacks_; }
     BlockPool& blocks() { return blocks_; }  // for the buffers of this thread
 
-    // -- Descriptors (floor 4) -----------------------------------------------------------------------
+    // -- Descriptors (floor 4) --------------------------------------------------------------------
 
     // Tells `watcher` of the events of `fd` until unwatch(). Errors: those of Poller::add.
     Error watch(int fd, Watcher& watcher);
-    // Forgets the watcher. `closing`: the descriptor is about to be closed and has no copies, so the
-    // kernel forgets it by itself.
+    // Forgets the watcher. `closing`: the descriptor is about to be closed and has no copies, so
+    // the kernel forgets it by itself.
     void unwatch(int fd, bool closing);
     Watcher* watcher(int fd) const;
 
 private:
     struct Watch {
         Watcher* watcher = nullptr;
-        std::uint32_t generation = 0;  // an event of an earlier owner of the number is recognised by it
+        std::uint32_t generation =
+            0;  // an event of an earlier owner of the number is recognised by it
     };
 
     Error prepare(Fiber& fiber, StackPool& stacks);

@@ -30,7 +30,7 @@ Socket::~Socket() {
     ListHook<Departure>::unlink();
 }
 
-// -- Life --------------------------------------------------------------------------------------------
+// -- Life -----------------------------------------------------------------------------------------
 
 Error Socket::open(int domain, int type, int protocol) {
     int fd = open_socket(domain, type, protocol);
@@ -86,8 +86,8 @@ Result<Socket::Linger> Socket::linger() const {
     return value;
 }
 
-// A Unix socket says EAGAIN when the queue of the other side is full, and the poller does not tell when
-// that changes: all that can be done is to try again.
+// A Unix socket says EAGAIN when the queue of the other side is full, and the poller does not tell
+// when that changes: all that can be done is to try again.
 template <class Call>
 Error Socket::try_again(Deadline deadline, Call call) {
     auto pause = std::chrono::duration_cast<Duration>(first_retry);
@@ -135,7 +135,7 @@ Error Socket::shutdown(int how) {
     return ::shutdown(fd(), how) == 0 ? Error() : last_errno();
 }
 
-// -- Plain operations --------------------------------------------------------------------------------
+// -- Plain operations -----------------------------------------------------------------------------
 
 Error Socket::connect(const Address& address, Deadline deadline) {
     Scheduler& scheduler = descriptor_.scheduler();
@@ -217,14 +217,17 @@ ssize_t Socket::receive_into_place(int fd, std::size_t size, int flags) {
         return -1;
     }
     socklen_t* address_size = received_from_.room_size();
-    ssize_t n = type_ == 0 ? ::read(fd, room->data(), size)
-                           : ::recvfrom(fd, room->data(), size, flags, received_from_.room(), address_size);
+    ssize_t n =
+        type_ == 0 ? ::read(fd, room->data(), size)
+                   : ::recvfrom(fd, room->data(), size, flags, received_from_.room(), address_size);
     int saved_errno = errno;
     if (n >= 0) {
         auto count = static_cast<std::size_t>(n);
-        if (count > 0 && count < size && flags == 0 && drains()) descriptor_.drained(Direction::read);
+        if (count > 0 && count < size && flags == 0 && drains())
+            descriptor_.drained(Direction::read);
         received_.commit(std::min(count, size));
-        if (received_from_.size() == 0) received_from_ = {};  // the kernel left the last sender there
+        if (received_from_.size() == 0)
+            received_from_ = {};  // the kernel left the last sender there
         has_received_ = true;
     } else {
         received_.release_if_empty();

@@ -1,11 +1,11 @@
 // socket.hpp: a socket with a read buffer, and optionally a gathering write buffer.
 //
-// Two layers over one Descriptor. The plain operations (connect, accept, receive, send…) are one system
-// call each, retried until it succeeds, or not retried at all with the deadline `immediate`. The stream
-// operations (fill, write) move any amount. What was received and not consumed stays, whatever ends a
-// wait: bytes leave only through consume(). Operations that wait suspend the calling fiber, are
-// cancellation points, and may fail with ETIMEDOUT, ECANCELED, EINTR (interrupted) and EBADF (closed
-// meanwhile) besides what their system call reports.
+// Two layers over one Descriptor. The plain operations (connect, accept, receive, send…) are one
+// system call each, retried until it succeeds, or not retried at all with the deadline `immediate`.
+// The stream operations (fill, write) move any amount. What was received and not consumed stays,
+// whatever ends a wait: bytes leave only through consume(). Operations that wait suspend the
+// calling fiber, are cancellation points, and may fail with ETIMEDOUT, ECANCELED, EINTR
+// (interrupted) and EBADF (closed meanwhile) besides what their system call reports.
 #pragma once
 
 #include <memory>
@@ -31,12 +31,12 @@ public:
           received_(scheduler.blocks()) {}
     ~Socket();
 
-    // -- Life ----------------------------------------------------------------------------------------
+    // -- Life -------------------------------------------------------------------------------------
 
     Error open(int domain, int type, int protocol);  // socket(2)
     static Error open_pair(Socket& left, Socket& right, int domain, int type, int protocol);
-    // Takes over an open descriptor, socket or not, and makes it non-blocking. `shared`: it may have
-    // copies elsewhere. On failure it still belongs to the caller.
+    // Takes over an open descriptor, socket or not, and makes it non-blocking. `shared`: it may
+    // have copies elsewhere. On failure it still belongs to the caller.
     Error adopt(int fd, bool shared);
 
     // Takes over a new, non-blocking socket of this kind.
@@ -53,23 +53,24 @@ public:
     int type() const { return type_; }      // SOCK_*
     int protocol() const { return protocol_; }
 
-    // SO_LINGER (socket(7)): on, how many seconds close() is to wait until the peer has acknowledged
-    // everything, and with 0 the connection is reset; off, the kernel goes on sending by itself.
+    // SO_LINGER (socket(7)): on, how many seconds close() is to wait until the peer has
+    // acknowledged everything, and with 0 the connection is reset; off, the kernel goes on sending
+    // by itself.
     using Linger = struct ::linger;
     Error set_linger(const Linger& value);
     Result<Linger> linger() const;
-    // The waiting that SO_LINGER asks for, before a close(). The kernel would stop the whole thread for
-    // it. Suspends; a cancellation point. Errors: ECANCELED, EINTR, EBADF; never ETIMEDOUT.
+    // The waiting that SO_LINGER asks for, before a close(). The kernel would stop the whole thread
+    // for it. Suspends; a cancellation point. Errors: ECANCELED, EINTR, EBADF; never ETIMEDOUT.
     Error linger_out();
 
-    // Sends what is gathered as far as the kernel takes it at once, then closes and wakes everybody.
-    // Never waits.
+    // Sends what is gathered as far as the kernel takes it at once, then closes and wakes
+    // everybody. Never waits.
     Error close();
     int detach();  // gives the descriptor away
     Error shutdown(int how);
     Descriptor& descriptor() { return descriptor_; }
 
-    // -- Plain operations ----------------------------------------------------------------------------
+    // -- Plain operations -------------------------------------------------------------------------
 
     // With `immediate`, fails with EINPROGRESS when the connection is not there at once.
     Error connect(const Address& address, Deadline deadline = never);
@@ -87,25 +88,26 @@ public:
     void received();
 
     // One send(2) or, with an address, sendto(2). Returns how much was taken.
-    Result<std::size_t> send(std::string_view data, int flags, const Address* to, Deadline deadline);
+    Result<std::size_t> send(std::string_view data, int flags, const Address* to,
+                             Deadline deadline);
 
     // Sends a descriptor along with `data` (at least one byte) over a Unix socket.
     Error send_descriptor(int fd, std::string_view data, Deadline deadline);
-    // Receives one, and the bytes it came with (through receive()'s place). -1: none came. The descriptor
-    // is the socket's until received() hands both over.
+    // Receives one, and the bytes it came with (through receive()'s place). -1: none came. The
+    // descriptor is the socket's until received() hands both over.
     Result<int> receive_descriptor(std::string_view& data, Deadline deadline);
 
-    // -- Streams -------------------------------------------------------------------------------------
+    // -- Streams ----------------------------------------------------------------------------------
 
     struct Request {
         std::size_t limit = SIZE_MAX;
         std::span<const std::string_view> delimiters;  // none of them empty
     };
 
-    // Fills the read buffer until the request is met: `limit` bytes, or the delimiter that ends first,
-    // or the end of the stream. Returns how many of the bytes in buffered() answer it; short of that
-    // only at the end of the stream. Errors: EBUSY while another fiber is in here, EMSGSIZE when a
-    // delimiter is not among the first max_line() bytes.
+    // Fills the read buffer until the request is met: `limit` bytes, or the delimiter that ends
+    // first, or the end of the stream. Returns how many of the bytes in buffered() answer it; short
+    // of that only at the end of the stream. Errors: EBUSY while another fiber is in here, EMSGSIZE
+    // when a delimiter is not among the first max_line() bytes.
     Result<std::size_t> fill(const Request& request, Deadline deadline);
 
     // The same for whatever arrives first: at most `limit` bytes, 0 at the end of the stream.
@@ -113,7 +115,8 @@ public:
 
     std::string_view buffered() const { return input_.view(); }
     void consume(std::size_t n);
-    // Puts bytes in front of what is buffered. Errors: ENOMEM, EBUSY while a fiber is inside fill().
+    // Puts bytes in front of what is buffered. Errors: ENOMEM, EBUSY while a fiber is inside
+    // fill().
     Error unread(std::string_view data);
     std::size_t max_line() const { return max_line_; }
     void set_max_line(std::size_t n) { max_line_ = n; }
@@ -122,9 +125,9 @@ public:
     // before an error.
     Error write(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
 
-    // Gathered output: what is written is sent before the writing fiber is next left, at 64 KiB, and by
-    // flush(). What the kernel does not take then is sent in the background; an error shows in the next
-    // write() or flush().
+    // Gathered output: what is written is sent before the writing fiber is next left, at 64 KiB,
+    // and by flush(). What the kernel does not take then is sent in the background; an error shows
+    // in the next write() or flush().
     bool gathers() const { return gathers_; }
     void set_gathers(bool on) { gathers_ = on; }
     bool has_gathered() const { return !output_.empty(); }
@@ -133,8 +136,8 @@ public:
 private:
     void departing() override;
     void describe();
-    // A short read from a TCP stream has emptied it, unless a hang-up or urgent data came along. Other
-    // streams keep boundaries (descriptors, credentials) at which a read stops early.
+    // A short read from a TCP stream has emptied it, unless a hang-up or urgent data came along.
+    // Other streams keep boundaries (descriptors, credentials) at which a read stops early.
     bool drains() const {
         bool tcp = type_ == SOCK_STREAM && (family_ == AF_INET || family_ == AF_INET6);
         return tcp && !descriptor_.hangup();
@@ -150,7 +153,8 @@ private:
     Error send_at_once(std::string_view piece, std::size_t& written);
     Error take_turn(Deadline deadline);
     void end_turn();
-    Error send_pieces(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
+    Error send_pieces(std::span<const std::string_view> pieces, Deadline deadline,
+                      std::size_t& written);
     Error gather(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
     Error send_gathered(Deadline deadline);
     Error send_along(int fd, std::string_view data, Deadline deadline);
@@ -177,7 +181,7 @@ private:
     Linger linger_{};
     Buffer received_;  // receive()'s place
     Address received_from_;
-    int received_fd_ = -1;  // came with what is in received_
+    int received_fd_ = -1;      // came with what is in received_
     std::string searched_for_;  // the delimiters of a search that was given up, and how far it got
     std::size_t max_line_ = default_max_line;
 };

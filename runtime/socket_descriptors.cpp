@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t largest_message = 64 * 1024;
 
-// Room for what may come along with the descriptor (credentials, security labels): of too little room the
-// kernel gives the descriptor none.
+// Room for what may come along with the descriptor (credentials, security labels): of too little
+// room the kernel gives the descriptor none.
 union Control {
     cmsghdr header;
     char bytes[256];

@@ -36,7 +36,8 @@ std::size_t total_size(std::span<const std::string_view> pieces) {
 }
 
 // One writev(2) of what lies behind the first `skip` bytes of `pieces`.
-ssize_t send_some(int fd, bool is_socket, std::span<const std::string_view> pieces, std::size_t skip) {
+ssize_t send_some(int fd, bool is_socket, std::span<const std::string_view> pieces,
+                  std::size_t skip) {
     std::array<iovec, pieces_per_call> parts;
     std::size_t count = 0;
     for (std::string_view piece : pieces) {
@@ -56,7 +57,7 @@ ssize_t send_some(int fd, bool is_socket, std::span<const std::string_view> piec
 
 }  // namespace
 
-// -- Reading -----------------------------------------------------------------------------------------
+// -- Reading --------------------------------------------------------------------------------------
 
 Result<std::size_t> Socket::fill(const Request& request, Deadline deadline) {
     if (Error error = descriptor_.scheduler().checkpoint()) return error;
@@ -78,8 +79,8 @@ Result<std::size_t> Socket::fill(const Request& request, Deadline deadline) {
     return answer;
 }
 
-// Between two system calls of one operation: a flood of data must neither hold the thread nor outlive
-// the deadline.
+// Between two system calls of one operation: a flood of data must neither hold the thread nor
+// outlive the deadline.
 Error Socket::may_go_on(Deadline deadline) {
     if (deadline != never && Clock::now() >= deadline) return std::errc::timed_out;
     return descriptor_.scheduler().checkpoint();
@@ -98,7 +99,8 @@ Result<std::size_t> Socket::fill_any(std::size_t limit, Deadline deadline) {
 
 // Looks only at what has arrived since the last time.
 bool Socket::answered(const Request& request, std::size_t& searched, std::size_t& answer) const {
-    std::size_t limit = request.delimiters.empty() ? request.limit : std::min(request.limit, max_line_);
+    std::size_t limit =
+        request.delimiters.empty() ? request.limit : std::min(request.limit, max_line_);
     std::string_view window = input_.view().substr(0, limit);
     if (!request.delimiters.empty() && searched < window.size()) {
         answer = find_delimiter(window, request.delimiters, searched);
@@ -109,8 +111,8 @@ bool Socket::answered(const Request& request, std::size_t& searched, std::size_t
     return window.size() == request.limit;
 }
 
-// Receives once into the read buffer, waiting until something arrives. 0: end of the stream. The buffer
-// gets its memory only when there is something to put into it: an idle connection owns none.
+// Receives once into the read buffer, waiting until something arrives. 0: end of the stream. The
+// buffer gets its memory only when there is something to put into it: an idle connection owns none.
 Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
     if (!output_.empty()) departing();
     for (;;) {
@@ -119,8 +121,10 @@ Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
         std::size_t next = std::clamp(std::min(wanted, input_.size()), smallest_read, largest_read);
         Result<std::span<char>> room = input_.reserve(next);
         if (!room) return room.error();
-        std::size_t most = std::min(room->size(), largest_read);  // a file would fill all of it at once
-        ssize_t n = type_ == 0 ? ::read(fd(), room->data(), most) : ::recv(fd(), room->data(), most, 0);
+        std::size_t most =
+            std::min(room->size(), largest_read);  // a file would fill all of it at once
+        ssize_t n =
+            type_ == 0 ? ::read(fd(), room->data(), most) : ::recv(fd(), room->data(), most, 0);
         if (n >= 0) {
             auto count = static_cast<std::size_t>(n);
             input_.commit(count);
@@ -150,8 +154,8 @@ Error Socket::unread(std::string_view data) {
     return input_.put_back(data);
 }
 
-// A search that timed out goes on where it stopped when the same delimiters are asked for again, so that
-// a long line costs linear time however impatient its reader is.
+// A search that timed out goes on where it stopped when the same delimiters are asked for again, so
+// that a long line costs linear time however impatient its reader is.
 std::size_t Socket::searched_before(const Request& request) const {
     if (searched_ == 0 || request.delimiters.empty()) return 0;
     std::string_view left = searched_for_;
@@ -171,7 +175,8 @@ void Socket::remember_search(const Request& request, std::size_t searched) {
         searched_for_.clear();
         for (std::string_view delimiter : request.delimiters) {
             std::size_t size = delimiter.size();
-            searched_for_.append(reinterpret_cast<const char*>(&size), sizeof size).append(delimiter);
+            searched_for_.append(reinterpret_cast<const char*>(&size), sizeof size)
+                .append(delimiter);
         }
         searched_ = searched;
     } catch (const std::bad_alloc&) {
@@ -179,7 +184,7 @@ void Socket::remember_search(const Request& request, std::size_t searched) {
     }
 }
 
-// -- Writing -----------------------------------------------------------------------------------------
+// -- Writing --------------------------------------------------------------------------------------
 
 Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
                     std::size_t& written) {
@@ -194,7 +199,8 @@ Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
         end_turn();
         return std::errc::bad_file_descriptor;
     }
-    Error error = gathers_ ? gather(pieces, deadline, written) : send_pieces(pieces, deadline, written);
+    Error error =
+        gathers_ ? gather(pieces, deadline, written) : send_pieces(pieces, deadline, written);
     end_turn();
     return error;
 }
@@ -225,7 +231,8 @@ Error Socket::flush(Deadline deadline) {
     return error;
 }
 
-// Writers take turns, first come first served: what one of them writes is not torn apart by another.
+// Writers take turns, first come first served: what one of them writes is not torn apart by
+// another.
 Error Socket::take_turn(Deadline deadline) {
     if (!is_open()) return std::errc::bad_file_descriptor;
     if (!writing_) {
@@ -249,7 +256,8 @@ Error Socket::send_pieces(std::span<const std::string_view> pieces, Deadline dea
         if (!n) return n.error();
         written += *n;
         skip += *n;
-        if (written < total && deadline != never && Clock::now() >= deadline) return std::errc::timed_out;
+        if (written < total && deadline != never && Clock::now() >= deadline)
+            return std::errc::timed_out;
         while (!pieces.empty() && skip >= pieces.front().size()) {
             skip -= pieces.front().size();
             pieces = pieces.subspan(1);
@@ -258,8 +266,8 @@ Error Socket::send_pieces(std::span<const std::string_view> pieces, Deadline dea
     return {};
 }
 
-// Output that the kernel refused in the background counts against the limit too: who writes faster than
-// the peer reads waits here.
+// Output that the kernel refused in the background counts against the limit too: who writes faster
+// than the peer reads waits here.
 Error Socket::gather(std::span<const std::string_view> pieces, Deadline deadline,
                      std::size_t& written) {
     std::size_t total = total_size(pieces);
@@ -288,7 +296,8 @@ Error Socket::send_gathered(Deadline deadline) {
     return std::exchange(output_error_, Error());
 }
 
-// Sends what the kernel takes at once; the rest follows when the descriptor reports that it takes more.
+// Sends what the kernel takes at once; the rest follows when the descriptor reports that it takes
+// more.
 void Socket::departing() {
     Error error;
     while (!output_.empty() && !error && is_open()) {

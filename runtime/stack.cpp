@@ -31,8 +31,8 @@ std::size_t page_size() {
     return size;
 }
 
-// Makes one page inaccessible. A guard marker (Linux 6.13) lives in the page table and splits no mapping,
-// so a process can have a million of them; mprotect(2) costs two mappings each, of 65,530.
+// Makes one page inaccessible. A guard marker (Linux 6.13) lives in the page table and splits no
+// mapping, so a process can have a million of them; mprotect(2) costs two mappings each, of 65,530.
 Error guard_page(char* page) {
 #ifdef __linux__
     constexpr int guard_install = 102;  // MADV_GUARD_INSTALL, which the C library may not know yet
@@ -61,7 +61,8 @@ StackPool::StackPool(std::size_t size) {
     // The largest stack fits no address space, so allocate() fails; nothing overflows.
     size = std::clamp(size, smallest_size, SIZE_MAX / 2);
     stride_ = (size + page - 1) / page * page;
-    per_slab_ = static_cast<unsigned>(std::clamp<std::size_t>(slab_bytes / stride_, 1, most_per_slab));
+    per_slab_ =
+        static_cast<unsigned>(std::clamp<std::size_t>(slab_bytes / stride_, 1, most_per_slab));
     warm_.reserve(warm_limit);
 }
 
@@ -88,7 +89,8 @@ void StackPool::release(Stack stack) {
     } else {
         give_back(stack);
     }
-    // The warm stacks take turns: the one that came back last is used next, the others may rest for long.
+    // The warm stacks take turns: the one that came back last is used next, the others may rest for
+    // long.
     if (++releases_ % trim_every == 0) trim(warm_[releases_ / trim_every % warm_.size()]);
 }
 
@@ -134,8 +136,8 @@ Error StackPool::add_slab() {
     return {};
 }
 
-// Returns the stack's pages to the kernel, and the whole slab when none of it is in use and another slab
-// can serve the next fiber.
+// Returns the stack's pages to the kernel, and the whole slab when none of it is in use and another
+// slab can serve the next fiber.
 void StackPool::give_back(Stack stack) {
     ::madvise(stack.bottom, stack.size, MADV_DONTNEED);
     StackSlab* slab = stack.slab;

@@ -1,9 +1,9 @@
 // stack.hpp: C stacks for fibers, each with a guard page below it.
 //
-// Stacks are cut from slabs of up to 64 and reserved in full, but the kernel commits a page only when it is
-// touched. A stack that comes back stays warm for the next fiber, up to a bound; beyond it the pages are
-// given back at once, and a slab none of whose stacks is in use is unmapped. The pool knows no fibers.
-// One thread only.
+// Stacks are cut from slabs of up to 64 and reserved in full, but the kernel commits a page only
+// when it is touched. A stack that comes back stays warm for the next fiber, up to a bound; beyond
+// it the pages are given back at once, and a slab none of whose stacks is in use is unmapped. The
+// pool knows no fibers. One thread only.
 #pragma once
 
 #include <cstddef>
@@ -33,13 +33,15 @@ public:
     static constexpr std::size_t default_size = 512 * 1024;
     static constexpr std::size_t smallest_size = 16 * 1024;
 
-    // Each stack takes `size` bytes of address space, guard page included, rounded up to whole pages.
+    // Each stack takes `size` bytes of address space, guard page included, rounded up to whole
+    // pages.
     explicit StackPool(std::size_t size = default_size);
     ~StackPool();  // leaves the slabs of stacks that are still in use where they are
     StackPool(const StackPool&) = delete;
     StackPool& operator=(const StackPool&) = delete;
 
-    // Error: ENOMEM when address space, memory for the books or guard pages (vm.max_map_count) run out.
+    // Error: ENOMEM when address space, memory for the books or guard pages (vm.max_map_count) run
+    // out.
     Result<Stack> allocate();
     void release(Stack stack);
 
@@ -59,8 +61,8 @@ private:
     std::size_t in_use_ = 0;
     std::size_t slabs_ = 0;
     unsigned releases_ = 0;
-    std::vector<Stack> warm_;                   // its capacity is its bound, so it never allocates
-    List<StackSlab, FreeSlabTag> with_free_;    // slabs that have stacks to cut
+    std::vector<Stack> warm_;                 // its capacity is its bound, so it never allocates
+    List<StackSlab, FreeSlabTag> with_free_;  // slabs that have stacks to cut
 };
 
 }  // namespace coir

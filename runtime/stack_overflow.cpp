@@ -33,7 +33,8 @@ void report(const Fiber& fiber) {
 }
 
 void on_fault(int signal, siginfo_t* info, void*) {
-    // The default action takes place when the instruction is tried again; a second fault in here, too.
+    // The default action takes place when the instruction is tried again; a second fault in here,
+    // too.
     ::signal(signal, SIG_DFL);
     bool sent = info->si_code <= 0;  // by kill(2): there is no instruction to try again
     if (sent) {

@@ -8,8 +8,8 @@
 
 namespace coir {
 
-// Installs a SIGSEGV (and SIGBUS) handler with a stack of its own, for the calling thread. When a fiber
-// of this thread has touched its guard page, the handler writes one line to stderr, calls
+// Installs a SIGSEGV (and SIGBUS) handler with a stack of its own, for the calling thread. When a
+// fiber of this thread has touched its guard page, the handler writes one line to stderr, calls
 // describe(fiber), which may write(2) more and must not allocate, and lets the process end with the
 // signal. Any other fault ends it as if there were no handler. Errors: those of sigaltstack(2).
 Error report_stack_overflows(void (*describe)(const Fiber& fiber));

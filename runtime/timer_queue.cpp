@@ -26,7 +26,8 @@ Timer* TimerQueue::pop_due(Deadline now) {
     return timer;
 }
 
-// The last entry moves into the hole and then to where it belongs, which may be in either direction.
+// The last entry moves into the hole and then to where it belongs, which may be in either
+// direction.
 void TimerQueue::remove(std::size_t place) {
     heap_[place].timer->place_ = Timer::nowhere;
     Entry last = heap_.back();
@@ -40,8 +41,8 @@ void TimerQueue::remove(std::size_t place) {
     }
 }
 
-// A crowd of timers that is gone must not leave its memory behind. Halving at a quarter keeps the cost
-// of this constant per removal.
+// A crowd of timers that is gone must not leave its memory behind. Halving at a quarter keeps the
+// cost of this constant per removal.
 void TimerQueue::give_back_memory() {
     constexpr std::size_t small = 4096;
     if (heap_.capacity() <= small || heap_.size() > heap_.capacity() / 4) return;

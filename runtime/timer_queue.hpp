@@ -1,9 +1,9 @@
 // timer_queue.hpp: pending timers, earliest first.
 //
 // A four-way heap of entries. Each timer remembers its place in the heap, so cancelling one costs
-// O(log n) and leaves no stale entry behind; timers with equal deadlines come out in the order in which
-// they were armed. The queue owns no timer and reads no clock: the scheduler tells it the time. One
-// thread only.
+// O(log n) and leaves no stale entry behind; timers with equal deadlines come out in the order in
+// which they were armed. The queue owns no timer and reads no clock: the scheduler tells it the
+// time. One thread only.
 #pragma once
 
 #include <cstddef>

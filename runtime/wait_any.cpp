@@ -22,8 +22,8 @@ Result<std::size_t> ready_now(std::span<pollfd> entries) {
 
 }  // namespace
 
-// A group of its own, which knows just these descriptors, is what the fiber waits for: the scheduler's
-// poller has each descriptor only once, and may have these for somebody else.
+// A group of its own, which knows just these descriptors, is what the fiber waits for: the
+// scheduler's poller has each descriptor only once, and may have these for somebody else.
 Result<std::size_t> wait_any(Scheduler& scheduler, std::span<pollfd> entries, Deadline deadline) {
     if (Error error = scheduler.checkpoint()) return error;
     Result<std::size_t> ready = ready_now(entries);

@@ -24,4 +24,4 @@ inline std::uint64_t seconds_to_ns(double seconds) {
     return static_cast<std::uint64_t>(seconds * 1e9);
 }
 
-} // namespace coir::bench
+}  // namespace coir::bench

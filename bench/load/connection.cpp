@@ -25,7 +25,7 @@ bool Connection::open(int poller, const sockaddr_in& source, const sockaddr_in& 
     fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) return fail(std::strerror(errno));
     set_option(fd_, IPPROTO_TCP, TCP_NODELAY);
-    set_option(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT); // a port is taken for source and server
+    set_option(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);  // a port is taken for source and server
     opening_ = true;
     opened_at_ = now;
     received_ = answered_ = started_ = 0;
@@ -127,4 +127,4 @@ bool Connection::fail_at(std::size_t wrong, char seen) {
     return fail(text);
 }
 
-} // namespace coir::bench
+}  // namespace coir::bench

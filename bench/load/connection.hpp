@@ -58,7 +58,7 @@ public:
     bool is_open() const { return fd_ >= 0; }
     bool opening() const { return opening_; }
     std::size_t index() const { return index_; }
-    std::size_t under_way() const { return started_ - answered_; } // messages
+    std::size_t under_way() const { return started_ - answered_; }  // messages
     bool busy() const { return opening_ || unanswered_ > 0; }
     std::uint64_t opened_at() const { return opened_at_; }
     const std::string& fault() const { return fault_; }
@@ -72,14 +72,14 @@ private:
     int fd_ = -1;
     bool opening_ = false;
     std::uint64_t opened_at_ = 0;
-    std::size_t place_;          // of the next byte to be answered, in the row of messages
-    std::size_t unanswered_ = 0; // bytes from there on
-    std::size_t unsent_ = 0;     // the last of these
-    std::uint64_t received_ = 0; // bytes since the connection was made
-    std::uint64_t answered_ = 0; // messages whose time was taken
-    std::uint64_t started_ = 0;  // messages handed over
-    std::vector<std::uint64_t> sent_at_; // a ring: message n at n modulo depth
+    std::size_t place_;                   // of the next byte to be answered, in the row of messages
+    std::size_t unanswered_ = 0;          // bytes from there on
+    std::size_t unsent_ = 0;              // the last of these
+    std::uint64_t received_ = 0;          // bytes since the connection was made
+    std::uint64_t answered_ = 0;          // messages whose time was taken
+    std::uint64_t started_ = 0;           // messages handed over
+    std::vector<std::uint64_t> sent_at_;  // a ring: message n at n modulo depth
     std::string fault_;
 };
 
-} // namespace coir::bench
+}  // namespace coir::bench

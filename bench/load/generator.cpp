@@ -41,8 +41,10 @@ static sockaddr_in loopback(std::uint32_t host, std::uint16_t port) {
 }
 
 Generator::Generator(const Options& options)
-    : options_(options), messages_(options.size, options.depth, options.mode == Mode::line),
-      buffer_(buffer_size), schedules_(options.connections),
+    : options_(options),
+      messages_(options.size, options.depth, options.mode == Mode::line),
+      buffer_(buffer_size),
+      schedules_(options.connections),
       poller_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (poller_ < 0) {
         std::perror("load: epoll_create1");
@@ -83,7 +85,7 @@ void Generator::run(double seconds) {
         for (Connection& connection : connections_) start(connection);
     }
     wait_until_busy_is(0);
-    turn(1); // meets bytes that nobody asked for
+    turn(1);  // meets bytes that nobody asked for
 }
 
 void Generator::start(Connection& connection) {
@@ -213,4 +215,4 @@ void Generator::give_up() {
 
 bool Generator::running(std::uint64_t now) const { return now < end_ && !interrupted(); }
 
-} // namespace coir::bench
+}  // namespace coir::bench

@@ -67,7 +67,7 @@ private:
 
     // What a connection has to do at a fixed rate, in requests of its own.
     struct Schedule {
-        std::uint64_t due = 0; // so far
+        std::uint64_t due = 0;  // so far
         std::uint64_t sent = 0;
     };
 
@@ -75,14 +75,14 @@ private:
     Messages messages_;
     std::vector<char> buffer_;
     std::deque<Connection> connections_;
-    std::vector<Schedule> schedules_; // by connection
+    std::vector<Schedule> schedules_;  // by connection
     int poller_;
-    std::size_t opened_ = 0; // connections ever begun
-    std::size_t busy_ = 0;   // connections that are being made or have a request under way
-    std::uint64_t allowed_ = 0; // requests that may still be sent
+    std::size_t opened_ = 0;     // connections ever begun
+    std::size_t busy_ = 0;       // connections that are being made or have a request under way
+    std::uint64_t allowed_ = 0;  // requests that may still be sent
     std::uint64_t started_ = 0;
-    std::uint64_t end_ = 0;   // when no more requests are to be sent
-    std::uint64_t ended_ = 0; // when the last answer came
+    std::uint64_t end_ = 0;    // when no more requests are to be sent
+    std::uint64_t ended_ = 0;  // when the last answer came
     Histogram latency_;
     std::uint64_t faults_ = 0;
     std::string first_fault_;
@@ -92,4 +92,4 @@ private:
 void stop_at_interrupt();
 bool interrupted();
 
-} // namespace coir::bench
+}  // namespace coir::bench

@@ -41,7 +41,7 @@ public:
 
 private:
     static constexpr std::size_t buckets_per_octave = 128;
-    static constexpr int exact_bits = 7; // values below 2^7 have a bucket of their own
+    static constexpr int exact_bits = 7;  // values below 2^7 have a bucket of their own
     static constexpr std::size_t octaves = 64 - exact_bits + 1;
 
     static std::size_t bucket_of(std::uint64_t value) {
@@ -62,4 +62,4 @@ private:
     std::uint64_t max_ = 0;
 };
 
-} // namespace coir::bench
+}  // namespace coir::bench

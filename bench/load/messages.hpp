@@ -17,7 +17,8 @@ class Messages {
 public:
     // `depth` is the largest number of messages that a caller looks at in one piece.
     Messages(std::size_t size, std::size_t depth, bool lines)
-        : size_(size), count_(std::max<std::size_t>(row_size / size, 4)),
+        : size_(size),
+          count_(std::max<std::size_t>(row_size / size, 4)),
           row_((count_ + depth) * size) {
         std::uint64_t state = 0x9E3779B97F4A7C15;
         for (std::size_t i = 0; i < row_.size(); ++i) {
@@ -40,7 +41,7 @@ public:
 private:
     static constexpr std::size_t row_size = 256 * 1024;
 
-    static char random_byte(std::uint64_t& state) { // xorshift64
+    static char random_byte(std::uint64_t& state) {  // xorshift64
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
@@ -56,4 +57,4 @@ private:
     std::vector<char> row_;
 };
 
-} // namespace coir::bench
+}  // namespace coir::bench

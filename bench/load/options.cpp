@@ -29,8 +29,8 @@ static constexpr const char* usage =
                       each line on standard input
 )";
 
-static constexpr pid_t largest_pid = 1 << 22; // Linux makes no larger ones
-static constexpr std::size_t largest_window = std::size_t{1} << 26; // bytes on one connection
+static constexpr pid_t largest_pid = 1 << 22;                        // Linux makes no larger ones
+static constexpr std::size_t largest_window = std::size_t{1} << 26;  // bytes on one connection
 
 [[noreturn]] static void reject(std::string_view argument) {
     std::fprintf(stderr, "load: cannot use '%.*s'\n%s", static_cast<int>(argument.size()),
@@ -118,12 +118,16 @@ Options parse_options(int argc, char** argv) {
 
 const char* name_of(Mode mode) {
     switch (mode) {
-        case Mode::echo: return "echo";
-        case Mode::line: return "line";
-        case Mode::churn: return "churn";
-        case Mode::idle: return "idle";
+        case Mode::echo:
+            return "echo";
+        case Mode::line:
+            return "line";
+        case Mode::churn:
+            return "churn";
+        case Mode::idle:
+            return "idle";
     }
     return "";
 }
 
-} // namespace coir::bench
+}  // namespace coir::bench

@@ -53,4 +53,4 @@ std::optional<ProcessUsage> read_usage(pid_t pid) {
     return ProcessUsage{to_ns(time), switches(process), resident_bytes(process)};
 }
 
-} // namespace coir::bench
+}  // namespace coir::bench

@@ -9,10 +9,10 @@ namespace coir::bench {
 // Figures of the server for one request or one connection. Only with the server's usage complete.
 struct ServerFigures {
     double cpu_ns_per_request;
-    double cpu_share; // of one core, during the measured part
+    double cpu_share;  // of one core, during the measured part
     double switches_per_request;
     std::uint64_t resident_bytes;
-    double resident_bytes_per_connection; // since before the first connection
+    double resident_bytes_per_connection;  // since before the first connection
 };
 
 static double quotient(double value, double by) { return by > 0 ? value / by : 0; }
@@ -92,4 +92,4 @@ void print_json(const Options& options, const Generator& generator, const Server
                 generator.first_fault().c_str());
 }
 
-} // namespace coir::bench
+}  // namespace coir::bench

@@ -21,7 +21,7 @@ namespace coir::bench {
 
 struct Fiber {
     boost::context::detail::fcontext_t context = nullptr;
-    Fiber* next = nullptr; // in the queue it stands in
+    Fiber* next = nullptr;  // in the queue it stands in
     Fiber* joiner = nullptr;
     bool ended = false;
     std::function<void()> body;
@@ -108,8 +108,8 @@ inline void spawn(Fiber& fiber, std::function<void()> body) {
     fiber.ended = false;
     fiber.joiner = nullptr;
     fiber.stack = take_stack();
-    fiber.context = boost::context::detail::make_fcontext(fiber.stack + stack_size, stack_size,
-                                                          run_body);
+    fiber.context =
+        boost::context::detail::make_fcontext(fiber.stack + stack_size, stack_size, run_body);
     ready.push(fiber);
 }
 
@@ -124,4 +124,4 @@ inline void run_ready() {
     while (!ready.empty()) yield();
 }
 
-} // namespace coir::bench
+}  // namespace coir::bench

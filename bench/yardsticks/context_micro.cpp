@@ -28,7 +28,8 @@ double seconds_of(clockid_t clock) {
 double cpu_s() { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
 double now_s() { return seconds_of(CLOCK_MONOTONIC); }
 
-template <typename Work> void print_cost(std::size_t count, Work work) {
+template <typename Work>
+void print_cost(std::size_t count, Work work) {
     double start = cpu_s();
     work();
     std::printf("cpu_ns %.3f\n", (cpu_s() - start) * 1e9 / static_cast<double>(count));
@@ -177,7 +178,7 @@ void sleepers(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
         spawn(all[i], [&late, i, due = first + moment(random)] {
             sleep_until(due);
-            late[i] = std::abs(now_s() - due); // too early is as wrong as too late
+            late[i] = std::abs(now_s() - due);  // too early is as wrong as too late
         });
     }
     run_ready();
@@ -193,25 +194,32 @@ void parked(std::size_t count) {
     std::deque<Fiber> all(count);
     for (Fiber& fiber : all) spawn(fiber, park);
     run_ready();
-    std::printf("resident_bytes %.1f\n",
-                (resident_bytes() - before) / static_cast<double>(count));
+    std::printf("resident_bytes %.1f\n", (resident_bytes() - before) / static_cast<double>(count));
     std::fflush(stdout);
     ::_exit(0);
 }
 
 bool answer(std::string_view question, std::size_t count) {
-    if (question == "yield2") yield_among(2, count);
-    else if (question == "yield10000") yield_among(10'000, count);
-    else if (question == "spawn_join") spawn_join(count);
-    else if (question == "channel") channel(count);
-    else if (question == "cond") cond(count);
-    else if (question == "sleepers") sleepers(count);
-    else if (question == "parked") parked(count);
-    else return false;
+    if (question == "yield2")
+        yield_among(2, count);
+    else if (question == "yield10000")
+        yield_among(10'000, count);
+    else if (question == "spawn_join")
+        spawn_join(count);
+    else if (question == "channel")
+        channel(count);
+    else if (question == "cond")
+        cond(count);
+    else if (question == "sleepers")
+        sleepers(count);
+    else if (question == "parked")
+        parked(count);
+    else
+        return false;
     return true;
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
     if (argc == 3 && answer(argv[1], static_cast<std::size_t>(std::atoll(argv[2])))) return 0;

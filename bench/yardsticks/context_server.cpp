@@ -27,14 +27,14 @@ constexpr std::size_t buffer_size = 64 * 1024;
 constexpr int max_events = 1024;
 
 int poller;
-char buffer[buffer_size]; // nobody keeps anything in it while waiting
-std::string output;       // the answers of a wake-up; as the buffer
+char buffer[buffer_size];  // nobody keeps anything in it while waiting
+std::string output;        // the answers of a wake-up; as the buffer
 
 struct Connection {
     int fd;
     Fiber fiber;
     bool waiting = false;
-    bool readable = false; // since the last short read
+    bool readable = false;  // since the last short read
     bool hung_up = false;
 };
 
@@ -100,7 +100,7 @@ void echo_lines(Connection& connection) {
     }
 }
 
-std::vector<std::unique_ptr<Connection>> spare; // objects of connections that have ended
+std::vector<std::unique_ptr<Connection>> spare;  // objects of connections that have ended
 
 void serve(int fd, void (*serve_client)(Connection&)) {
     if (spare.empty()) spare.push_back(std::make_unique<Connection>());
@@ -130,7 +130,7 @@ int listen_at(std::uint16_t port) {
     int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) die("socket");
     ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // connections inherit it
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // connections inherit it
     if (::bind(fd, name, length) < 0) die("bind");
     if (::listen(fd, SOMAXCONN) < 0) die("listen");
     if (::getsockname(fd, name, &length) < 0) die("getsockname");
@@ -162,7 +162,7 @@ void wake(Connection& connection, std::uint32_t events) {
     ready.push(connection.fiber);
 }
 
-} // namespace
+}  // namespace
 
 int main(int argc, char** argv) {
     std::string_view kind = argc > 1 ? argv[1] : "";

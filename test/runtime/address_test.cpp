@@ -13,7 +13,9 @@ std::string text_of(Result<Address> address) {
     return address ? std::string(address->text().view()) : "no address";
 }
 
-Error inet_error(int family, std::string_view host) { return Address::inet(family, host, 1).error(); }
+Error inet_error(int family, std::string_view host) {
+    return Address::inet(family, host, 1).error();
+}
 
 }  // namespace
 
@@ -57,8 +59,8 @@ TEST_CASE("the short forms of IPv4 are understood") {
 
 TEST_CASE("what is no IPv4 address is EINVAL") {
     std::string with_zero("127.0.0.1\0x", 11);
-    for (std::string_view host : {"", " ", "256.1.1.1", "1.2.3.4.5", "1.2.3.4 ", " 1.2.3.4", "1.2.3.4\n",
-                                  "1.2.3.", "localhost", "-1", "1..2"}) {
+    for (std::string_view host : {"", " ", "256.1.1.1", "1.2.3.4.5", "1.2.3.4 ", " 1.2.3.4",
+                                  "1.2.3.4\n", "1.2.3.", "localhost", "-1", "1..2"}) {
         CAPTURE(host);
         CHECK(inet_error(AF_INET, host) == std::errc::invalid_argument);
     }
@@ -68,9 +70,9 @@ TEST_CASE("what is no IPv4 address is EINVAL") {
 
 TEST_CASE("what is no IPv6 address is EINVAL") {
     std::string with_zero("::1\0", 4);
-    for (std::string_view host : {"", ":", ":::", "1:2", "::1%", "%lo", "::1%nosuchinterface0", "::1%-1",
-                                  "::1%4294967296", "::1%1x", "::1 ", "1:2:3:4:5:6:7:8:9",
-                                  "::12345", "[::1]"}) {
+    for (std::string_view host :
+         {"", ":", ":::", "1:2", "::1%", "%lo", "::1%nosuchinterface0", "::1%-1", "::1%4294967296",
+          "::1%1x", "::1 ", "1:2:3:4:5:6:7:8:9", "::12345", "[::1]"}) {
         CAPTURE(host);
         CHECK(inet_error(AF_INET6, host) == std::errc::invalid_argument);
     }

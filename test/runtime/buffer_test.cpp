@@ -187,7 +187,8 @@ TEST_CASE("searching piece by piece finds what searching at once finds") {
         for (int i = 0; i < 30; ++i) bytes.push_back(static_cast<char>('a' + random() % 4));
         std::size_t whole = search(bytes, delimiters);
         std::size_t found = npos, searched = 0;
-        for (std::size_t size = 0; size <= bytes.size() && found == npos; size += 1 + random() % 5) {
+        for (std::size_t size = 0; size <= bytes.size() && found == npos;
+             size += 1 + random() % 5) {
             found = search(bytes.substr(0, size), delimiters, searched);
             searched = size;
         }

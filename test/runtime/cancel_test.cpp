@@ -84,7 +84,8 @@ TEST_CASE("cancelling a parked fiber ends its wait") {
     std::vector<std::shared_ptr<Fiber>> fibers;
     std::vector<Error> seen;
     fibers.push_back(spawn(scheduler, [&] { seen.push_back(scheduler.park(list)); }));
-    fibers.push_back(spawn(scheduler, [&] { seen.push_back(scheduler.sleep_until(in_ms(60'000))); }));
+    fibers.push_back(
+        spawn(scheduler, [&] { seen.push_back(scheduler.sleep_until(in_ms(60'000))); }));
     fibers.push_back(spawn(scheduler, [&] { seen.push_back(read(pair.left, 1).error); }));
     fibers.push_back(spawn(scheduler, [&] { seen.push_back(scheduler.join(*fibers[0])); }));
     spawn(scheduler, [&] {

@@ -62,7 +62,8 @@ TEST_CASE("a parked fiber costs little resident memory") {
     Scheduler scheduler;
     WaitList list("test");
     std::size_t before = resident_bytes();
-    for (int i = 0; i < 10'000; ++i) spawn(scheduler, [&] { CHECK(scheduler.park(list) == Error()); });
+    for (int i = 0; i < 10'000; ++i)
+        spawn(scheduler, [&] { CHECK(scheduler.park(list) == Error()); });
     CHECK(scheduler.run_once() == Error());
     CHECK(resident_bytes() - before < 10'000u * 6 * 1024);
     scheduler.wake_all(list);

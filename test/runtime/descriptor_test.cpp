@@ -112,11 +112,13 @@ TEST_CASE("closing wakes everybody who waits for the descriptor") {
     std::vector<Error> seen;
     Result<unsigned> direction = 0U;
     Descriptor& left = ends.left;
-    while (::write(left.fd(), "xxxxxxxx", 8) > 0) {}
+    while (::write(left.fd(), "xxxxxxxx", 8) > 0) {
+    }
     for (int i = 0; i < 2; ++i) spawn(scheduler, [&] { seen.push_back(get(left).error); });
     spawn(scheduler, [&] {
-        seen.push_back(left.retry(Direction::write, never, [](int fd) { return ::write(fd, "x", 1); })
-                           .error());
+        seen.push_back(
+            left.retry(Direction::write, never, [](int fd) { return ::write(fd, "x", 1); })
+                .error());
     });
     spawn(scheduler, [&] { direction = left.wait(readable, never); });
     spawn(scheduler, [&] { CHECK(left.close() == Error()); });

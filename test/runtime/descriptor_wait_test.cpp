@@ -50,9 +50,8 @@ TEST_CASE("a wait for both directions ends with whichever comes") {
     SocketPair pair(scheduler);
     stuff(pair.left);
     Result<unsigned> ready = 0U;
-    auto waiter = spawn(scheduler, [&] {
-        ready = pair.left.descriptor().wait(readable | writable, never);
-    });
+    auto waiter =
+        spawn(scheduler, [&] { ready = pair.left.descriptor().wait(readable | writable, never); });
     in_fiber(scheduler, [&] {
         until_parked(scheduler, *waiter);
         send_raw(pair.right, "x");
@@ -61,11 +60,11 @@ TEST_CASE("a wait for both directions ends with whichever comes") {
     CHECK(directions(ready) == readable);
     in_fiber(scheduler, [&] {
         CHECK(read(pair.left, 1) == text("x"));
-        auto second = spawn(scheduler, [&] {
-            ready = pair.left.descriptor().wait(readable | writable, never);
-        });
+        auto second = spawn(
+            scheduler, [&] { ready = pair.left.descriptor().wait(readable | writable, never); });
         until_parked(scheduler, *second);
-        while (!receive(pair.right, 65536, nullptr, immediate).error) {}
+        while (!receive(pair.right, 65536, nullptr, immediate).error) {
+        }
         CHECK(scheduler.join(*second) == Error());
     });
     CHECK(directions(ready) == writable);
@@ -98,13 +97,15 @@ TEST_CASE("a descriptor that was closed before is EBADF, one that is closed mean
     Result<unsigned> reading = 0U, either = 0U;
     spawn(scheduler, [&] { reading = pair.left.descriptor().wait(readable, never); });
     stuff(pair.left);
-    spawn(scheduler, [&] { either = pair.left.descriptor().wait(readable | writable, in_ms(60'000)); });
+    spawn(scheduler,
+          [&] { either = pair.left.descriptor().wait(readable | writable, in_ms(60'000)); });
     spawn(scheduler, [&] { (void)pair.left.close(); });
     run(scheduler);
     CHECK(directions(reading) == readable);
     CHECK(directions(either) == (readable | writable));
     in_fiber(scheduler, [&] {
-        CHECK(pair.left.descriptor().wait(readable, never).error() == std::errc::bad_file_descriptor);
+        CHECK(pair.left.descriptor().wait(readable, never).error() ==
+              std::errc::bad_file_descriptor);
     });
 }
 
@@ -143,7 +144,8 @@ TEST_CASE("several fibers wait for one descriptor, in the same and in other dire
         send_raw(pair.right, "x");
         while (readers < 3) (void)scheduler.yield();
         CHECK(writers == 0);
-        while (!receive(pair.right, 65536, nullptr, immediate).error) {}
+        while (!receive(pair.right, 65536, nullptr, immediate).error) {
+        }
     });
     CHECK(writers == 3);
 }
@@ -153,7 +155,8 @@ TEST_CASE("a foreign pipe is waited for in both directions") {
     ForeignPipe pipe;
     in_fiber(scheduler, [&] {
         CHECK(directions(wait_foreign(scheduler, pipe.fds[1], writable, never)) == writable);
-        CHECK(wait_foreign(scheduler, pipe.fds[0], readable, overdue()).error() == std::errc::timed_out);
+        CHECK(wait_foreign(scheduler, pipe.fds[0], readable, overdue()).error() ==
+              std::errc::timed_out);
         CHECK(wait_foreign(scheduler, pipe.fds[0], readable, immediate).error());
         auto waiter = spawn(scheduler, [&] {
             CHECK(directions(wait_foreign(scheduler, pipe.fds[0], readable, never)) == readable);
@@ -162,7 +165,8 @@ TEST_CASE("a foreign pipe is waited for in both directions") {
         pipe.put();
         CHECK(scheduler.join(*waiter) == Error());
         pipe.take();
-        CHECK(wait_foreign(scheduler, pipe.fds[0], readable, overdue()).error() == std::errc::timed_out);
+        CHECK(wait_foreign(scheduler, pipe.fds[0], readable, overdue()).error() ==
+              std::errc::timed_out);
     });
     CHECK((::fcntl(pipe.fds[0], F_GETFL) & O_NONBLOCK) == 0);
 }
@@ -190,7 +194,8 @@ TEST_CASE("a regular file is always ready, an empty place is not waited for") {
     int file = ::open("/proc/self/exe", O_RDONLY);
     in_fiber(scheduler, [&] {
         CHECK(directions(wait_foreign(scheduler, file, readable, never)) == readable);
-        CHECK(wait_foreign(scheduler, -1, readable, never).error() == std::errc::bad_file_descriptor);
+        CHECK(wait_foreign(scheduler, -1, readable, never).error() ==
+              std::errc::bad_file_descriptor);
         CHECK(wait_foreign(scheduler, 19'999, readable, never).error() ==
               std::errc::bad_file_descriptor);
     });
@@ -248,7 +253,8 @@ TEST_CASE("waiting for a foreign descriptor leaves no descriptor behind, however
               std::errc::operation_canceled);
     });
     in_fiber(scheduler, [&] {
-        CHECK(wait_foreign(scheduler, pipe.fds[0], readable, overdue()).error() == std::errc::timed_out);
+        CHECK(wait_foreign(scheduler, pipe.fds[0], readable, overdue()).error() ==
+              std::errc::timed_out);
         until_parked(scheduler, *cancelled);
         scheduler.cancel(*cancelled);
         CHECK(scheduler.join(*cancelled) == Error());

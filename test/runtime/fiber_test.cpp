@@ -141,7 +141,8 @@ TEST_CASE("the time that a fiber runs is measured when that is asked for") {
     auto work = [&] {
         for (int i = 0; i < 2; ++i) {
             Deadline end = Clock::now() + std::chrono::microseconds(200);
-            while (Clock::now() < end) {}
+            while (Clock::now() < end) {
+            }
             (void)scheduler.yield();
         }
     };

@@ -1,7 +1,7 @@
 // fixtures.hpp: what the cases of the runtime share.
 //
-// Fibers whose checks may throw, and deadlines: cases wait for events, and a deadline that must pass is
-// `overdue()`. Sockets are in sockets.hpp, processes and memory in process.hpp.
+// Fibers whose checks may throw, and deadlines: cases wait for events, and a deadline that must
+// pass is `overdue()`. Sockets are in sockets.hpp, processes and memory in process.hpp.
 #pragma once
 
 #include <doctest/doctest.h>

@@ -254,7 +254,8 @@ TEST_CASE("when there is room again, all who wait for it look who has come") {
     }
     in_fiber(scheduler, [&] {
         std::vector<std::unique_ptr<Client>> clients;
-        for (const Address& name : names) clients.push_back(std::make_unique<Client>(scheduler, name));
+        for (const Address& name : names)
+            clients.push_back(std::make_unique<Client>(scheduler, name));
         for (int i = 0; i < 5; ++i) CHECK(scheduler.yield() == Error());
         CHECK(accepted == 0);
         busy.reset();  // once; neither of the two makes a connection that could end

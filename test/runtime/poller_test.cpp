@@ -198,7 +198,8 @@ TEST_CASE("a wake-up ends one wait and not the one after it") {
 TEST_CASE("a signal ends the wait without an event") {
     Poller poller;
     (void)look(poller);
-    struct sigaction action {}, old {};
+    struct sigaction action {
+    }, old{};
     action.sa_handler = [](int) {};
     ::sigaction(SIGALRM, &action, &old);
     itimerval interval{{0, 1000}, {0, 1000}};

@@ -19,8 +19,9 @@
 
 namespace coir::test {
 
-// True when the poller runs on libkqueue, which imitates kqueue(2) on Linux: its descriptor cannot be
-// polled, it reports no urgent data, and it takes the error of a socket away to report it with the event.
+// True when the poller runs on libkqueue, which imitates kqueue(2) on Linux: its descriptor cannot
+// be polled, it reports no urgent data, and it takes the error of a socket away to report it with
+// the event.
 #if defined(__linux__) && __has_include(<sys/event.h>)
 inline constexpr bool on_libkqueue = true;
 #else
@@ -35,7 +36,8 @@ inline bool on_valgrind() {
 #endif
 }
 
-// True under a sanitizer or valgrind: resident memory means nothing then, and long loops get shorter.
+// True under a sanitizer or valgrind: resident memory means nothing then, and long loops get
+// shorter.
 inline bool instrumented() {
 #if defined(COIR_ASAN) || defined(__SANITIZE_THREAD__)
     return true;
@@ -59,7 +61,8 @@ int in_child(Function function) {
         ::_exit(function());
     }
     int status = -1;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
     return status;
 }
 
@@ -73,8 +76,8 @@ inline void limit_address_space(std::size_t more) {
     ::setrlimit(RLIMIT_AS, &limit);
 }
 
-// While it lives, the process can open `spare` descriptors more. (The checks of a sanitizer need some
-// themselves, so little should be done meanwhile.)
+// While it lives, the process can open `spare` descriptors more. (The checks of a sanitizer need
+// some themselves, so little should be done meanwhile.)
 class DescriptorLimit {
 public:
     explicit DescriptorLimit(rlim_t spare) {

@@ -111,7 +111,9 @@ TEST_CASE("a scheduler that goes cancels what is alive and lets it end") {
     Task sleeper([] {}), fresh([] {});
     {
         Scheduler scheduler;
-        sleeper.work = [&] { log += scheduler.sleep_until(never) == std::errc::operation_canceled; };
+        sleeper.work = [&] {
+            log += scheduler.sleep_until(never) == std::errc::operation_canceled;
+        };
         fresh.work = [&] { log += scheduler.yield() == std::errc::operation_canceled; };
         CHECK(scheduler.start(sleeper) == Error());
         CHECK(scheduler.run_once() == Error());

@@ -10,7 +10,8 @@ namespace {
 
 // Goes on without waiting until `moment` has passed.
 void work_until(Deadline moment) {
-    while (Clock::now() <= moment) {}
+    while (Clock::now() <= moment) {
+    }
 }
 
 }  // namespace
@@ -136,8 +137,8 @@ TEST_CASE("two hundred thousand sleeps with random ends come and go") {
     for (int i = 0; i < 1000; ++i) {
         spawn(scheduler, [&] {
             for (std::size_t n = 0; n < per_fiber; ++n) {
-                CHECK(scheduler.sleep_until(Clock::now() + std::chrono::nanoseconds(random() % 50'000)) ==
-                      Error());
+                CHECK(scheduler.sleep_until(
+                          Clock::now() + std::chrono::nanoseconds(random() % 50'000)) == Error());
                 ++sleeps;
             }
         });

@@ -129,7 +129,8 @@ TEST_CASE("a Unix listener whose queue is full is waited for") {
     CHECK(second.open(AF_UNIX, SOCK_STREAM, 0) == Error());
     in_fiber(scheduler, [&] {
         CHECK(first.connect(listener.address) == Error());
-        CHECK(second.connect(listener.address, immediate) == std::errc::resource_unavailable_try_again);
+        CHECK(second.connect(listener.address, immediate) ==
+              std::errc::resource_unavailable_try_again);
         CHECK(second.connect(listener.address, overdue()) == std::errc::timed_out);
         Deadline deadline = in_ms(3);
         CHECK(second.connect(listener.address, deadline) == std::errc::timed_out);

@@ -49,7 +49,8 @@ TEST_CASE("a datagram that the network cannot carry is EMSGSIZE") {
     Bound receiver(scheduler, SOCK_DGRAM), sender(scheduler, SOCK_DGRAM);
     std::string huge(70'000, 'd');
     in_fiber(scheduler, [&] {
-        CHECK(sender.socket.send(huge, 0, &receiver.address, never).error() == std::errc::message_size);
+        CHECK(sender.socket.send(huge, 0, &receiver.address, never).error() ==
+              std::errc::message_size);
     });
 }
 
@@ -120,7 +121,8 @@ TEST_CASE("a receiver that gives up takes nothing away from another that waits")
     auto patient = spawn(scheduler, [&] { CHECK(receive(receiver.socket) == text(large)); });
     in_fiber(scheduler, [&] {
         until_parked(scheduler, *patient);
-        CHECK(receive(receiver.socket, 200'000, nullptr, overdue()) == failure(std::errc::timed_out));
+        CHECK(receive(receiver.socket, 200'000, nullptr, overdue()) ==
+              failure(std::errc::timed_out));
         CHECK(*sender.socket.send(large, 0, &receiver.address, never) == large.size());
     });
 }

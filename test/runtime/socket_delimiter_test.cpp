@@ -9,7 +9,8 @@ namespace {
 constexpr auto timed_out = std::errc::timed_out;
 constexpr auto too_long = std::errc::message_size;
 
-// Reads one line of `bytes`, which arrive in pieces of the given sizes, the last size again and again.
+// Reads one line of `bytes`, which arrive in pieces of the given sizes, the last size again and
+// again.
 Outcome line_from(std::string_view bytes, std::vector<std::size_t> sizes,
                   const std::vector<std::string_view>& delimiters, std::size_t max_line = 1 << 20) {
     Scheduler scheduler;

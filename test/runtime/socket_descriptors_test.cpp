@@ -121,7 +121,8 @@ TEST_CASE("a descriptor arrives although its sender's credentials come along") {
     });
 }
 
-TEST_CASE("a descriptor that was not handed over stays for the next call, and goes with the socket") {
+TEST_CASE(
+    "a descriptor that was not handed over stays for the next call, and goes with the socket") {
     Scheduler scheduler;
     SocketPair pair(scheduler), parcel(scheduler);
     in_fiber(scheduler, [&] {
@@ -245,5 +246,6 @@ TEST_CASE("a descriptor and its data wait their turn behind what another fiber w
         CHECK(pair.left.send_descriptor(pair.left.fd(), "descriptor", never) == Error());
         (void)pair.left.close();
     });
-    in_fiber(scheduler, [&] { CHECK(read(pair.right) == text(std::string(20'000, 'w') + "descriptor")); });
+    in_fiber(scheduler,
+             [&] { CHECK(read(pair.right) == text(std::string(20'000, 'w') + "descriptor")); });
 }

@@ -227,7 +227,8 @@ TEST_CASE("a read that memory cannot hold is ENOMEM and keeps what it has") {
             limit_address_space(100 << 20);
             Error error = flood.socket.fill({SIZE_MAX, {}}, never).error();
             if (error != std::errc::not_enough_memory) return;
-            result = flood.socket.buffered().size() > 1 << 20 && pair.left.buffered() == "kept" ? 0 : 2;
+            result =
+                flood.socket.buffered().size() > 1 << 20 && pair.left.buffered() == "kept" ? 0 : 2;
         });
         return scheduler.run() ? 3 : result;
     });

@@ -17,7 +17,9 @@ struct Folder {
         ::unlink(file("socket").c_str());
         ::rmdir(path);
     }
-    std::string file(std::string_view name) const { return std::string(path) + "/" + std::string(name); }
+    std::string file(std::string_view name) const {
+        return std::string(path) + "/" + std::string(name);
+    }
     char path[32] = "/tmp/coir-test-XXXXXX";
 };
 

@@ -115,7 +115,8 @@ TEST_CASE("many pieces, empty ones among them, arrive as one") {
     std::vector<std::string> texts;
     std::string whole;
     for (std::size_t i = 0; i < 700; ++i) {
-        texts.push_back(i % 3 == 0 ? "" : std::string(i * 7 % 3000, static_cast<char>('a' + i % 26)));
+        texts.push_back(i % 3 == 0 ? ""
+                                   : std::string(i * 7 % 3000, static_cast<char>('a' + i % 26)));
         whole += texts.back();
     }
     std::vector<std::string_view> pieces(texts.begin(), texts.end());
@@ -138,7 +139,8 @@ TEST_CASE("writing nothing, in no piece or in empty ones, succeeds at once") {
     std::vector<std::string_view> empty(300);
     in_fiber(scheduler, [&] {
         stuff(pair.left);
-        for (auto pieces : {std::span<const std::string_view>(), std::span<const std::string_view>(empty)}) {
+        for (auto pieces :
+             {std::span<const std::string_view>(), std::span<const std::string_view>(empty)}) {
             std::size_t written = 99;
             CHECK(pair.left.write(pieces, overdue(), written) == Error());
             CHECK(written == 0);
@@ -181,7 +183,8 @@ TEST_CASE("a writer that gives up its place in the queue lets the next one write
         CHECK(result.error == std::errc::operation_canceled);
         CHECK(result.bytes == 0);
     });
-    auto late = spawn(scheduler, [&] { CHECK(write(pair.left, "no", in_ms(1)) == std::errc::timed_out); });
+    auto late =
+        spawn(scheduler, [&] { CHECK(write(pair.left, "no", in_ms(1)) == std::errc::timed_out); });
     auto last = spawn(scheduler, [&] {
         CHECK(write(pair.left, "last") == Error());
         (void)pair.left.close();
@@ -199,9 +202,8 @@ TEST_CASE("a writer that was handed its turn and then cancelled hands it on") {
     SocketPair pair(scheduler);
     std::string much(3'000'000, 'w');
     auto first = spawn(scheduler, [&] { (void)write(pair.left, much); });
-    auto second = spawn(scheduler, [&] {
-        CHECK(write(pair.left, "no") == std::errc::operation_canceled);
-    });
+    auto second =
+        spawn(scheduler, [&] { CHECK(write(pair.left, "no") == std::errc::operation_canceled); });
     auto third = spawn(scheduler, [&] { CHECK(write(pair.left, "yes") == Error()); });
     in_fiber(scheduler, [&] {
         until_parked(scheduler, *third);
@@ -209,7 +211,8 @@ TEST_CASE("a writer that was handed its turn and then cancelled hands it on") {
         (void)scheduler.yield();  // the first hands its turn to the second, which is ready now
         scheduler.cancel(*second);
         std::string got;
-        while (!third->dead() || got.find('y') == std::string::npos) got += read_any(pair.right).text;
+        while (!third->dead() || got.find('y') == std::string::npos)
+            got += read_any(pair.right).text;
         CHECK(got.ends_with("wyes"));
     });
 }

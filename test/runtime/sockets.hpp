@@ -88,7 +88,7 @@ struct Pipe {
     Socket reader, writer;
 };
 
-// -- Whole operations --------------------------------------------------------------------------------
+// -- Whole operations -----------------------------------------------------------------------------
 
 struct Outcome {
     std::string text;
@@ -132,7 +132,8 @@ inline Outcome receive(Socket& socket, std::size_t size = 0, Address* from = nul
 
 // Past the runtime, straight to the kernel.
 inline void send_raw(const Socket& socket, std::string_view text, int flags = 0) {
-    CHECK(::send(socket.fd(), text.data(), text.size(), flags) == static_cast<ssize_t>(text.size()));
+    CHECK(::send(socket.fd(), text.data(), text.size(), flags) ==
+          static_cast<ssize_t>(text.size()));
 }
 
 // Fills what the kernel keeps for a connection; returns how many bytes it took.

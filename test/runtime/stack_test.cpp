@@ -25,9 +25,7 @@ void release(StackPool& pool, const std::vector<Stack>& stacks) {
     for (const Stack& stack : stacks) pool.release(stack);
 }
 
-void touch(const Stack& stack, std::size_t bytes) {
-    std::memset(stack.top() - bytes, 1, bytes);
-}
+void touch(const Stack& stack, std::size_t bytes) { std::memset(stack.top() - bytes, 1, bytes); }
 
 // Writes one byte in a child process; true when that ended it by a signal.
 bool dies_writing(char* byte) {

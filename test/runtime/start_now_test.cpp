@@ -59,7 +59,8 @@ TEST_CASE("a thousand fibers may each start the next one now") {
     std::vector<int> order;
     for (int i = 0; i < 1000; ++i) {
         tasks.push_back(std::make_unique<Task>([&, i] {
-            if (i + 1 < 1000) CHECK(scheduler.start_now(*tasks[static_cast<std::size_t>(i) + 1]) == Error());
+            if (i + 1 < 1000)
+                CHECK(scheduler.start_now(*tasks[static_cast<std::size_t>(i) + 1]) == Error());
             order.push_back(i);
         }));
     }

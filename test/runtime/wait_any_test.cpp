@@ -57,8 +57,8 @@ TEST_CASE("wait_any gives 0 at its deadline") {
     std::array entries{reads(pair.left)};
     in_fiber(scheduler, [&] {
         CHECK(count(wait_any(scheduler, entries, overdue())) == 0);
-        CHECK(count(wait_any(scheduler, entries,
-          Clock::now() + std::chrono::milliseconds(5))) == 0);
+        CHECK(count(wait_any(scheduler, entries, Clock::now() + std::chrono::milliseconds(5))) ==
+              0);
         CHECK(count(wait_any(scheduler, {}, Clock::now() + std::chrono::milliseconds(5))) == 0);
     });
 }

@@ -78,7 +78,8 @@ TEST_CASE("a fiber that was woken at its deadline is woken once") {
     WaitList list("test");
     int wakes = 0;
     auto waiter = spawn(scheduler, [&] {
-        CHECK(scheduler.park(list, overdue()) == Error());  // the wake came before the clock was read
+        CHECK(scheduler.park(list, overdue()) ==
+              Error());  // the wake came before the clock was read
         ++wakes;
         CHECK(scheduler.park(list) == std::errc::broken_pipe);
         ++wakes;
@@ -110,7 +111,8 @@ TEST_CASE("whoever parks on a list while it is being woken waits for the next ti
     run(scheduler);
 }
 
-TEST_CASE("data, deadline and cancellation that come in one turn wake a reader once, for the data") {
+TEST_CASE(
+    "data, deadline and cancellation that come in one turn wake a reader once, for the data") {
     Scheduler scheduler;
     SocketPair pair(scheduler);
     Deadline deadline = in_ms(1);
@@ -123,7 +125,8 @@ TEST_CASE("data, deadline and cancellation that come in one turn wake a reader o
     });
     spawn(scheduler, [&] {
         send_raw(pair.right, "x");
-        while (Clock::now() < deadline) {}
+        while (Clock::now() < deadline) {
+        }
     });
     CHECK(scheduler.run_once() == Error());
     scheduler.post([&] {
@@ -144,7 +147,8 @@ TEST_CASE("cancellation that comes before data and deadline in a turn wins, and 
     auto reader = spawn(scheduler, [&] { seen = read_any(pair.left, 10, deadline).error; });
     spawn(scheduler, [&] {
         send_raw(pair.right, "x");
-        while (Clock::now() < deadline) {}
+        while (Clock::now() < deadline) {
+        }
         scheduler.cancel(*reader);
     });
     run(scheduler);
