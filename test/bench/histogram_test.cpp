@@ -44,7 +44,7 @@ TEST_CASE("a quantile is never below the recorded value, and at most 0.8 % above
     std::uint64_t state = 1;
     for (int i = 0; i < 20'000; ++i) {
         state = state * 6'364'136'223'846'793'005 + 1'442'695'040'888'963'407;
-        values.push_back(state >> (state % 60)); // every magnitude
+        values.push_back(state >> (state % 60));  // every magnitude
         histogram.record(values.back());
     }
     std::sort(values.begin(), values.end());
