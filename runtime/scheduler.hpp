@@ -200,6 +200,7 @@ private:
     void leave(Fiber& fiber);
     [[noreturn]] static void enter(Fiber& fiber, void* left);
     void bury(Fiber& fiber);
+    Watcher* concerned(const Poller::Event& event) const;
     Error poll(Deadline deadline);
     void run_posted();
     void wake_due();
