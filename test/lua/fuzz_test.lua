@@ -19,7 +19,7 @@ print('seed ' .. seed)
 local targets = {}
 local function add(name, f) targets[#targets + 1] = { name = name, call = f } end
 
---- LuaSocket's, which raise whatever they are given.
+--- LuaSocket's, which raise or return whatever they are given.
 local raising = { try = true, newtry = true, protect = true, skip = true }
 
 local function add_functions(module_name, module)
