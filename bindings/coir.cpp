@@ -11,10 +11,11 @@
 #include "bindings/home.hpp"
 #include "bindings/interpreter.hpp"
 #include "bindings/lua_fiber.hpp"
+#include "bindings/lua_heap.hpp"
 #include "bindings/lua_hooks.hpp"
-#include "bindings/memory.hpp"
 #include "bindings/report.hpp"
 #include "bindings/signals.hpp"
+#include "bindings/state.hpp"
 #include "bindings/version.hpp"
 #include "bindings/watch.hpp"
 #include "runtime/descriptor.hpp"
@@ -35,8 +36,8 @@ struct Program {
     int argc;
     char** argv;
     Scheduler* scheduler;
+    LuaHeap& heap;
     LuaFiber* main_fiber = nullptr;
-    MemoryReturn memory{};
     bool deadlocked = false;
     int status = EXIT_FAILURE;
 };
@@ -136,7 +137,7 @@ int run(lua_State* L) {
         if (main_ended && program->status != EXIT_SUCCESS) break;
         if (int signal = take_signals(L)) end_by_signal(L, signal);
         Error error = scheduler.run_once();
-        program->memory.when_due();
+        program->heap.when_due();
         if (!error) continue;
         if (error == std::errc::resource_deadlock_would_occur) {
             if (!main_ended) return report_deadlock(L);
@@ -153,14 +154,14 @@ int run_program(int argc, char** argv) {
     if (std::optional<int> status = answer_without_lua(options, about_text())) return *status;
     std::size_t stack_size = options.stack_size == 0 ? StackPool::default_size : options.stack_size;
     Scheduler scheduler(stack_size);
-    Program self{options, argc, argv, &scheduler};
+    LuaHeap& heap = *new LuaHeap;  // never deleted: the process may end before the state is closed
+    Program self{options, argc, argv, &scheduler, heap};
     program = &self;
-    lua_State* L = luaL_newstate();
+    lua_State* L = new_state(LuaHeap::allocate, &heap);
     if (L == nullptr) {
         std::fprintf(stderr, "%s: cannot create state: not enough memory\n", options.program);
         return EXIT_FAILURE;
     }
-    self.memory.watch(L);
     lua_pushcfunction(L, set_up);
     if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
         report(L, options.program);

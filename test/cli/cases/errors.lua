@@ -113,5 +113,8 @@ return {
   { "warnings by code",
     [[lua -e 'warn("@on") warn("a", "b") warn("@off") warn("c") warn("@on") warn("@other")
       warn("d")']] },
+  { "control messages in pieces",
+    [[lua -e 'warn("a", "@on") warn("b", "@off") warn("@", "off") warn("@off", "c") warn("d")
+      warn("@off") warn("e") warn("@on", "f") warn("g")']] },
   { "warn without a string", [[lua -e 'warn({})']] },
 }
