@@ -114,16 +114,29 @@ public:
     Result<std::size_t> fill_any(std::size_t limit, Deadline deadline);
 
     std::string_view buffered() const { return input_.view(); }
-    void consume(std::size_t n);
+    void consume(std::size_t n) {
+        if (n == 0) return;
+        input_.consume(n);
+        input_.release_if_empty();
+        searched_ = 0;
+    }
     // Puts bytes in front of what is buffered. Errors: ENOMEM, EBUSY while a fiber is inside
     // fill().
     Error unread(std::string_view data);
     std::size_t max_line() const { return max_line_; }
     void set_max_line(std::size_t n) { max_line_ = n; }
 
-    // Sends all pieces, in order and undivided by other writers. `written` says how many bytes went
-    // before an error.
+    // Sends all pieces but the first `written` bytes, in order and undivided by other writers.
+    // `written` says then how many bytes went before an error.
     Error write(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
+
+    // Begins write() for one piece that is not empty, as far as it can be done at once: often all
+    // of it. Never waits.
+    Error write_at_once(std::string_view piece, std::size_t& written) {
+        written = 0;
+        if (writing_ || output_error_) return {};
+        return gathers_ ? gather_at_once(piece, written) : send_at_once(piece, written);
+    }
 
     // Gathered output: what is written is sent before the writing fiber is next left, at 64 KiB,
     // and by flush(). What the kernel does not take then is sent in the background; an error shows
@@ -145,11 +158,12 @@ private:
     template <class Call>
     Error try_again(Deadline deadline, Call call);
     Result<std::size_t> fetch(std::size_t wanted, Deadline deadline);
+    Result<std::size_t> fill_more(const Request& request, std::size_t searched, Deadline deadline);
     Error may_go_on(Deadline deadline);
     bool answered(const Request& request, std::size_t& searched, std::size_t& answer) const;
     std::size_t searched_before(const Request& request) const;
     void remember_search(const Request& request, std::size_t searched);
-    bool may_send_at_once() const;
+    Error gather_at_once(std::string_view piece, std::size_t& written);
     Error send_at_once(std::string_view piece, std::size_t& written);
     Error take_turn(Deadline deadline);
     void end_turn();

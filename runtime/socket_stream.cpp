@@ -62,21 +62,27 @@ ssize_t send_some(int fd, bool is_socket, std::span<const std::string_view> piec
 Result<std::size_t> Socket::fill(const Request& request, Deadline deadline) {
     if (Error error = descriptor_.scheduler().checkpoint()) return error;
     if (reading_) return std::errc::device_or_resource_busy;
-    Claim claim(reading_);
-    std::size_t searched = searched_before(request);
+    std::size_t searched = searched_ == 0 ? 0 : searched_before(request);
     std::size_t answer = 0;
-    Error error;
-    while (!answered(request, searched, answer)) {
+    return answered(request, searched, answer) ? answer : fill_more(request, searched, deadline);
+}
+
+// The rest of fill(), once what is buffered does not answer the request.
+Result<std::size_t> Socket::fill_more(const Request& request, std::size_t searched,
+                                      Deadline deadline) {
+    Claim claim(reading_);
+    std::size_t answer = 0;
+    for (;;) {
+        Error error;
         if (!request.delimiters.empty() && searched >= max_line_) error = std::errc::message_size;
         Result<std::size_t> n = error ? error : fetch(request.limit - input_.size(), deadline);
         if (n && *n == 0) return input_.size();
-        if (n && answered(request, searched, answer)) break;
+        if (n && answered(request, searched, answer)) return answer;
         error = n ? may_go_on(deadline) : n.error();
         if (!error) continue;
         if (!request.delimiters.empty()) remember_search(request, searched);
         return error;
     }
-    return answer;
 }
 
 // Between two system calls of one operation: a flood of data must neither hold the thread nor
@@ -98,7 +104,7 @@ Result<std::size_t> Socket::fill_any(std::size_t limit, Deadline deadline) {
 }
 
 // Looks only at what has arrived since the last time.
-bool Socket::answered(const Request& request, std::size_t& searched, std::size_t& answer) const {
+inline bool Socket::answered(const Request& request, std::size_t& searched, std::size_t& answer) const {
     std::size_t limit =
         request.delimiters.empty() ? request.limit : std::min(request.limit, max_line_);
     std::string_view window = input_.view().substr(0, limit);
@@ -141,13 +147,6 @@ Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
     }
 }
 
-void Socket::consume(std::size_t n) {
-    if (n == 0) return;
-    input_.consume(n);
-    input_.release_if_empty();
-    searched_ = 0;
-}
-
 Error Socket::unread(std::string_view data) {
     if (reading_) return std::errc::device_or_resource_busy;
     searched_ = 0;
@@ -157,7 +156,7 @@ Error Socket::unread(std::string_view data) {
 // A search that timed out goes on where it stopped when the same delimiters are asked for again, so
 // that a long line costs linear time however impatient its reader is.
 std::size_t Socket::searched_before(const Request& request) const {
-    if (searched_ == 0 || request.delimiters.empty()) return 0;
+    if (request.delimiters.empty()) return 0;
     std::string_view left = searched_for_;
     for (std::string_view delimiter : request.delimiters) {
         std::size_t size = delimiter.size();
@@ -188,11 +187,9 @@ void Socket::remember_search(const Request& request, std::size_t searched) {
 
 Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
                     std::size_t& written) {
-    written = 0;
-    if (Error error = descriptor_.scheduler().checkpoint()) return error;
-    if (pieces.size() == 1 && may_send_at_once()) {
-        Error error = send_at_once(pieces.front(), written);
-        if (error || written == pieces.front().size()) return error;
+    // What write_at_once() has begun goes on without letting anybody in between.
+    if (written == 0) {
+        if (Error error = descriptor_.scheduler().checkpoint()) return error;
     }
     if (Error error = take_turn(deadline)) return error;
     if (!is_open()) {
@@ -206,13 +203,9 @@ Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
 }
 
 // The usual case: nobody writes, nothing is gathered, and the kernel had room the last time.
-bool Socket::may_send_at_once() const {
-    return !writing_ && !gathers_ && output_.empty() && !output_error_ && type_ != 0 &&
-           descriptor_.promises(Direction::write);
-}
-
 Error Socket::send_at_once(std::string_view piece, std::size_t& written) {
-    if (piece.empty()) return {};
+    bool may = output_.empty() && type_ != 0 && descriptor_.promises(Direction::write);
+    if (!may) return {};
     ssize_t n = ::send(fd(), piece.data(), piece.size(), send_flags);
     if (n >= 0) {
         written = static_cast<std::size_t>(n);
@@ -277,6 +270,14 @@ Error Socket::gather(std::span<const std::string_view> pieces, Deadline deadline
         if (Error error = output_.append(piece)) return error;
         written += piece.size();
     }
+    descriptor_.scheduler().before_leaving(*this);
+    return {};
+}
+
+Error Socket::gather_at_once(std::string_view piece, std::size_t& written) {
+    if (output_.size() + piece.size() >= gather_limit) return {};
+    if (Error error = output_.append(piece)) return error;
+    written = piece.size();
     descriptor_.scheduler().before_leaving(*this);
     return {};
 }
