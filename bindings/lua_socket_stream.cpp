@@ -135,9 +135,11 @@ int push_filled(lua_State* L, LuaSocket& s, Result<std::size_t> n, bool consume)
     return 1;
 }
 
-int read_with(lua_State* L, ReadArguments& arguments, void (*take)(lua_State*, ReadArguments&),
-              bool consume) {
-    LuaSocket& s = check_socket(L);
+// Whether an operation that does not wait may go on without begin_wait().
+bool proceeds(lua_State* L) { return running_fiber(L) != nullptr && scheduler_of(L).proceeds(); }
+
+int read_with(lua_State* L, LuaSocket& s, ReadArguments& arguments,
+              void (*take)(lua_State*, ReadArguments&), bool consume) {
     if (lua_gettop(L) > 1) {
         lua_settop(L, 5);
         take(L, arguments);
@@ -148,19 +150,24 @@ int read_with(lua_State* L, ReadArguments& arguments, void (*take)(lua_State*, R
 }
 
 int socket_read(lua_State* L) {
+    LuaSocket& s = check_socket(L);
     ReadArguments arguments;
-    return read_with(L, arguments, take_read_arguments, true);
+    return read_with(L, s, arguments, take_read_arguments, true);
 }
 
 int socket_readline(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    std::size_t n = lua_gettop(L) == 1 ? s.socket.line_at_once() : 0;
+    if (n > 0 && proceeds(L) && !inside_finalizer(L)) return push_filled(L, s, n, true);
     ReadArguments arguments;
     arguments.set_delimiter("\n");
-    return read_with(L, arguments, take_readline_arguments, true);
+    return read_with(L, s, arguments, take_readline_arguments, true);
 }
 
 int socket_peek(lua_State* L) {
+    LuaSocket& s = check_socket(L);
     ReadArguments arguments;
-    return read_with(L, arguments, take_read_arguments, false);
+    return read_with(L, s, arguments, take_read_arguments, false);
 }
 
 // read_any([max[, timeout]]): what is buffered, else whatever arrives first.
@@ -251,28 +258,31 @@ std::span<const std::string_view> check_pieces(lua_State* L, int index) {
     return {views, count};
 }
 
-// write(data | {data, …}[, timeout])
-int socket_write(lua_State* L) {
-    LuaSocket& s = check_socket(L);
+int write_pieces(lua_State* L, LuaSocket& s, std::size_t written) {
     std::string_view one;
     std::span<const std::string_view> pieces(&one, 1);
     Deadline deadline = write_deadline(L, s, 3);
-    int kind = lua_type(L, 2);
-    if (kind == LUA_TSTRING) {
-        one = to_view(L, 2);
-    } else {
-        luaL_argexpected(L, kind == LUA_TTABLE, 2, "string");
+    if (lua_type(L, 2) == LUA_TTABLE) {
         pieces = check_pieces(L, 2);
-    }
-    std::size_t written = 0;
-    Error error;
-    if (!one.empty() && running_fiber(L) != nullptr && scheduler_of(L).proceeds()) {
-        error = s.socket.write_at_once(one, written);
-        if (error || written == one.size()) return push_written(L, s, error, written);
+    } else {
+        one = check_text(L, 2);
     }
     begin_wait(L);
-    error = s.socket.write(pieces, deadline, written);
+    Error error = s.socket.write(pieces, deadline, written);
     return push_written(L, s, error, written);
+}
+
+// write(data | {data, …}[, timeout])
+int socket_write(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    bool usual = lua_gettop(L) == 2 && lua_type(L, 2) == LUA_TSTRING && proceeds(L);
+    if (!usual) return write_pieces(L, s, 0);
+    std::string_view data = to_view(L, 2);
+    Result<std::size_t> written = data.empty() ? 0 : s.socket.write_at_once(data);
+    if (!written) return push_written(L, s, written.error(), 0);
+    if (*written < data.size() || data.empty()) return write_pieces(L, s, *written);
+    lua_pushinteger(L, static_cast<lua_Integer>(*written));
+    return 1;
 }
 
 // writev(data, …)

@@ -114,6 +114,12 @@ public:
     Result<std::size_t> fill_any(std::size_t limit, Deadline deadline);
 
     std::string_view buffered() const { return input_.view(); }
+    // What fill() answers for a line, when all of it is buffered; 0: it is not.
+    std::size_t line_at_once() const {
+        std::string_view bytes = buffered().substr(0, max_line_);
+        std::size_t end = reading_ || bytes.empty() ? bytes.npos : bytes.find('\n');
+        return end == bytes.npos ? 0 : end + 1;
+    }
     void consume(std::size_t n) {
         if (n == 0) return;
         input_.consume(n);
@@ -131,11 +137,10 @@ public:
     Error write(std::span<const std::string_view> pieces, Deadline deadline, std::size_t& written);
 
     // Begins write() for one piece that is not empty, as far as it can be done at once: often all
-    // of it. Never waits.
-    Error write_at_once(std::string_view piece, std::size_t& written) {
-        written = 0;
-        if (writing_ || output_error_) return {};
-        return gathers_ ? gather_at_once(piece, written) : send_at_once(piece, written);
+    // of it. Never waits. Returns how much was taken.
+    Result<std::size_t> write_at_once(std::string_view piece) {
+        if (writing_ || output_error_) return 0;
+        return gathers_ ? gather_at_once(piece) : send_at_once(piece);
     }
 
     // Gathered output: what is written is sent before the writing fiber is next left, at 64 KiB,
@@ -163,8 +168,8 @@ private:
     bool answered(const Request& request, std::size_t& searched, std::size_t& answer) const;
     std::size_t searched_before(const Request& request) const;
     void remember_search(const Request& request, std::size_t searched);
-    Error gather_at_once(std::string_view piece, std::size_t& written);
-    Error send_at_once(std::string_view piece, std::size_t& written);
+    Result<std::size_t> gather_at_once(std::string_view piece);
+    Result<std::size_t> send_at_once(std::string_view piece);
     Error take_turn(Deadline deadline);
     void end_turn();
     Error send_pieces(std::span<const std::string_view> pieces, Deadline deadline,

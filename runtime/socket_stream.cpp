@@ -203,17 +203,15 @@ Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
 }
 
 // The usual case: nobody writes, nothing is gathered, and the kernel had room the last time.
-Error Socket::send_at_once(std::string_view piece, std::size_t& written) {
+Result<std::size_t> Socket::send_at_once(std::string_view piece) {
     bool may = output_.empty() && type_ != 0 && descriptor_.promises(Direction::write);
-    if (!may) return {};
+    if (!may) return 0;
     ssize_t n = ::send(fd(), piece.data(), piece.size(), send_flags);
-    if (n >= 0) {
-        written = static_cast<std::size_t>(n);
-        return {};
-    }
+    if (n >= 0) return static_cast<std::size_t>(n);
     Error error = last_errno();
     if (would_block(error)) descriptor_.drained(Direction::write);
-    return would_block(error) || error == std::errc::interrupted ? Error() : error;
+    if (would_block(error) || error == std::errc::interrupted) return 0;
+    return error;
 }
 
 Error Socket::flush(Deadline deadline) {
@@ -274,12 +272,11 @@ Error Socket::gather(std::span<const std::string_view> pieces, Deadline deadline
     return {};
 }
 
-Error Socket::gather_at_once(std::string_view piece, std::size_t& written) {
-    if (output_.size() + piece.size() >= gather_limit) return {};
+Result<std::size_t> Socket::gather_at_once(std::string_view piece) {
+    if (output_.size() + piece.size() >= gather_limit) return 0;
     if (Error error = output_.append(piece)) return error;
-    written = piece.size();
     descriptor_.scheduler().before_leaving(*this);
-    return {};
+    return piece.size();
 }
 
 Error Socket::send_gathered(Deadline deadline) {
