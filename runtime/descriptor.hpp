@@ -74,6 +74,7 @@ public:
     // Calls background->departing() whenever the kernel takes output again, and keeps the program
     // from ending meanwhile. nullptr: no longer.
     Error set_background(Departure* background);
+    bool in_background() const { return background_ != nullptr; }
 
 private:
     void ready(const Poller::Event& event) override;

@@ -35,6 +35,11 @@ std::size_t total_size(std::span<const std::string_view> pieces) {
     return total;
 }
 
+ssize_t send_one(int fd, bool is_socket, std::string_view piece) {
+    return is_socket ? ::send(fd, piece.data(), piece.size(), send_flags)
+                     : ::write(fd, piece.data(), piece.size());
+}
+
 // One writev(2) of what lies behind the first `skip` bytes of `pieces`.
 ssize_t send_some(int fd, bool is_socket, std::span<const std::string_view> pieces,
                   std::size_t skip) {
@@ -282,10 +287,9 @@ Result<std::size_t> Socket::gather_at_once(std::string_view piece) {
 Error Socket::send_gathered(Deadline deadline) {
     if (output_error_) return std::exchange(output_error_, Error());
     while (!output_.empty()) {
-        std::string_view piece = output_.view();
         Result<std::size_t> n = descriptor_.retry(Direction::write, deadline, [&](int fd) {
-            piece = output_.view();  // the background may have sent some meanwhile
-            return piece.empty() ? 0 : send_some(fd, type_ != 0, {&piece, 1}, 0);
+            std::string_view piece = output_.view();  // the background may have sent some meanwhile
+            return piece.empty() ? 0 : send_one(fd, type_ != 0, piece);
         });
         if (!n) return n.error();
         output_.consume(*n);
@@ -299,8 +303,7 @@ Error Socket::send_gathered(Deadline deadline) {
 void Socket::departing() {
     Error error;
     while (!output_.empty() && !error && is_open()) {
-        std::string_view piece = output_.view();
-        ssize_t n = send_some(fd(), type_ != 0, {&piece, 1}, 0);
+        ssize_t n = send_one(fd(), type_ != 0, output_.view());
         if (n >= 0) {
             output_.consume(static_cast<std::size_t>(n));
         } else if (last_errno() != std::errc::interrupted) {
@@ -310,12 +313,15 @@ void Socket::departing() {
     if (would_block(error)) {
         descriptor_.drained(Direction::write);
         error = descriptor_.set_background(this);
-    } else {
+        if (!error) return;
+    } else if (descriptor_.in_background()) {
         (void)descriptor_.set_background(nullptr);
     }
-    if (!error) return;
-    output_error_ = error;
-    output_.consume(output_.size());
+    if (error) {
+        output_error_ = error;
+        output_.consume(output_.size());
+    }
+    output_.release_if_empty();
 }
 
 }  // namespace coir
