@@ -13,8 +13,8 @@ namespace coir {
 
 class BlockPool {
 public:
-    // A little more than the 16 KiB that many programs send at a time: a read that does not fill the
-    // block has emptied the socket, and spares another one that would only say so.
+    // A little more than the 16 KiB that many programs send at a time: a read that does not fill
+    // the block has emptied the socket, and spares another one that would only say so.
     static constexpr std::size_t block_size = 17 * 1024;
 
     BlockPool() = default;

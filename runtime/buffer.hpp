@@ -44,7 +44,7 @@ public:
     Error append(std::string_view bytes) {
         Result<std::span<char>> room = reserve(bytes.size());
         if (!room) return room.error();
-        std::memcpy(room->data(), bytes.data(), bytes.size());
+        bytes.copy(room->data(), bytes.size());
         commit(bytes.size());
         return {};
     }
@@ -74,6 +74,7 @@ private:
 // again (but for the few in which one may have begun). Returns the offset of its end, or npos.
 std::size_t find_any_delimiter(std::string_view bytes, std::span<const std::string_view> delimiters,
                                std::size_t from);
+// The same, quick for a single byte.
 inline std::size_t find_delimiter(std::string_view bytes,
                                   std::span<const std::string_view> delimiters, std::size_t from) {
     bool usual = delimiters.size() == 1 && delimiters.front().size() == 1;

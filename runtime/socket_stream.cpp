@@ -109,7 +109,8 @@ Result<std::size_t> Socket::fill_any(std::size_t limit, Deadline deadline) {
 }
 
 // Looks only at what has arrived since the last time.
-inline bool Socket::answered(const Request& request, std::size_t& searched, std::size_t& answer) const {
+inline bool Socket::answered(const Request& request, std::size_t& searched,
+                             std::size_t& answer) const {
     std::size_t limit =
         request.delimiters.empty() ? request.limit : std::min(request.limit, max_line_);
     std::string_view window = input_.view().substr(0, limit);
