@@ -214,25 +214,9 @@ void raise_unusable(lua_State* L) {
     std::abort();  // luaL_error does not return
 }
 
-static Deadline deadline_of(lua_State* L, int index, double own) {
+Deadline to_deadline(lua_State* L, int index, double own) {
     if (!lua_isnoneornil(L, index)) return opt_timeout(L, index);
-    return own < 1e18 ? deadline_after(own) : never;
-}
-
-Deadline receive_deadline(lua_State* L, const LuaSocket& s, int index) {
-    return s.waiting ? read_deadline(L, s, index) : immediate;
-}
-
-Deadline send_deadline(lua_State* L, const LuaSocket& s, int index) {
-    return s.waiting ? write_deadline(L, s, index) : immediate;
-}
-
-Deadline read_deadline(lua_State* L, const LuaSocket& s, int index) {
-    return deadline_of(L, index, s.receive_timeout);
-}
-
-Deadline write_deadline(lua_State* L, const LuaSocket& s, int index) {
-    return deadline_of(L, index, s.send_timeout);
+    return own > longest_timeout ? never : deadline_after(own);
 }
 
 static void note_failure(lua_State* L, LuaSocket& s, Error error) {

@@ -12,6 +12,8 @@
 
 namespace coir {
 
+inline constexpr double longest_timeout = 1e18;  // of SO_RCVTIMEO and SO_SNDTIMEO; above: none
+
 struct LuaSocket {
     explicit LuaSocket(Scheduler& scheduler) : socket(scheduler) {}
 
@@ -49,13 +51,26 @@ inline LuaSocket& check_socket(lua_State* L) {
     return s;
 }
 
-// The deadline of an operation of the socket's mode: the argument at `index`, else the socket's own
-// timeout, else never; in immediate mode none may wait.
-Deadline receive_deadline(lua_State* L, const LuaSocket& s, int index);
-Deadline send_deadline(lua_State* L, const LuaSocket& s, int index);
-// The same for operations that wait in both modes.
-Deadline read_deadline(lua_State* L, const LuaSocket& s, int index);
-Deadline write_deadline(lua_State* L, const LuaSocket& s, int index);
+// The argument at `index` as a timeout, else `own` seconds.
+Deadline to_deadline(lua_State* L, int index, double own);
+
+// The deadline of an operation that waits in both modes: the argument at `index`, else the socket's
+// own timeout, else never.
+inline Deadline read_deadline(lua_State* L, const LuaSocket& s, int index) {
+    bool usual = lua_gettop(L) < index && s.receive_timeout > longest_timeout;
+    return usual ? never : to_deadline(L, index, s.receive_timeout);
+}
+inline Deadline write_deadline(lua_State* L, const LuaSocket& s, int index) {
+    bool usual = lua_gettop(L) < index && s.send_timeout > longest_timeout;
+    return usual ? never : to_deadline(L, index, s.send_timeout);
+}
+// The same for an operation of the socket's mode: in immediate mode none may wait.
+inline Deadline receive_deadline(lua_State* L, const LuaSocket& s, int index) {
+    return s.waiting ? read_deadline(L, s, index) : immediate;
+}
+inline Deadline send_deadline(lua_State* L, const LuaSocket& s, int index) {
+    return s.waiting ? write_deadline(L, s, index) : immediate;
+}
 
 // begin_wait(), unless the operation is immediate.
 inline void begin_operation(lua_State* L, Deadline deadline) {

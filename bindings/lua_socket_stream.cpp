@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "bindings/lua_fiber.hpp"
 #include "bindings/lua_socket.hpp"
 
 namespace coir {
@@ -17,7 +18,12 @@ constexpr const char* read_usage =
 struct ReadArguments {
     Socket::Request request;
     std::string_view one;  // the delimiter, when there is one
-    int next;              // the index of the argument that follows
+    int next = 2;          // the index of the argument that follows
+
+    void set_delimiter(std::string_view delimiter) {
+        one = delimiter;
+        request.delimiters = {&one, 1};
+    }
 };
 
 // Room for `n` string views that lives as long as it stays on the stack.
@@ -36,9 +42,7 @@ std::string_view check_delimiter(lua_State* L, int index, const char* usage) {
 void take_delimiters(lua_State* L, int index, ReadArguments& arguments, const char* usage) {
     index = lua_absindex(L, index);
     if (lua_type(L, index) != LUA_TTABLE) {
-        arguments.one = check_delimiter(L, index, usage);
-        arguments.request.delimiters = {&arguments.one, 1};
-        return;
+        return arguments.set_delimiter(check_delimiter(L, index, usage));
     }
     lua_Unsigned count = lua_rawlen(L, index);
     if (count == 0) luaL_error(L, "%s", usage);
@@ -102,7 +106,7 @@ void take_read_arguments(lua_State* L, ReadArguments& arguments) {
     }
 }
 
-// readline([limit][, eols][, timeout])
+// readline([limit][, eols][, timeout]); the delimiter is "\n" already.
 void take_readline_arguments(lua_State* L, ReadArguments& arguments) {
     static const char usage[] = "Usage: s:readline([limit], [eol | {eol, …}], [timeout])";
     int index = 2;
@@ -115,8 +119,6 @@ void take_readline_arguments(lua_State* L, ReadArguments& arguments) {
     if (kind == LUA_TSTRING || kind == LUA_TTABLE) {
         take_delimiters(L, index++, arguments, usage);
     } else {
-        arguments.one = "\n";
-        arguments.request.delimiters = {&arguments.one, 1};
         if (kind == LUA_TNIL) ++index;
     }
     if (lua_type(L, index) == LUA_TNIL && lua_type(L, index + 1) == LUA_TNUMBER) ++index;
@@ -133,24 +135,46 @@ int push_filled(lua_State* L, LuaSocket& s, Result<std::size_t> n, bool consume)
     return 1;
 }
 
-int read_with(lua_State* L, void (*take)(lua_State*, ReadArguments&), bool consume) {
-    LuaSocket& s = check_socket(L);
-    ReadArguments arguments;
-    lua_settop(L, 5);
-    take(L, arguments);
+// Whether an operation that does not wait may go on without begin_wait().
+bool proceeds(lua_State* L) { return running_fiber(L) != nullptr && scheduler_of(L).proceeds(); }
+
+int read_with(lua_State* L, LuaSocket& s, ReadArguments& arguments,
+              void (*take)(lua_State*, ReadArguments&), bool consume) {
+    if (lua_gettop(L) > 1) {
+        lua_settop(L, 5);
+        take(L, arguments);
+    }
     Deadline deadline = read_deadline(L, s, arguments.next);
     begin_wait(L);
     return push_filled(L, s, s.socket.fill(arguments.request, deadline), consume);
 }
 
-int socket_read(lua_State* L) { return read_with(L, take_read_arguments, true); }
-int socket_readline(lua_State* L) { return read_with(L, take_readline_arguments, true); }
-int socket_peek(lua_State* L) { return read_with(L, take_read_arguments, false); }
+int socket_read(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    ReadArguments arguments;
+    return read_with(L, s, arguments, take_read_arguments, true);
+}
+
+int socket_readline(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    std::size_t n = lua_gettop(L) == 1 ? s.socket.line_at_once() : 0;
+    if (n > 0 && proceeds(L) && !inside_finalizer(L)) return push_filled(L, s, n, true);
+    ReadArguments arguments;
+    arguments.set_delimiter("\n");
+    return read_with(L, s, arguments, take_readline_arguments, true);
+}
+
+int socket_peek(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    ReadArguments arguments;
+    return read_with(L, s, arguments, take_read_arguments, false);
+}
 
 // read_any([max[, timeout]]): what is buffered, else whatever arrives first.
 int socket_read_any(lua_State* L) {
     LuaSocket& s = check_socket(L);
-    std::size_t limit = lua_isnoneornil(L, 2) ? SIZE_MAX : check_limit(L, 2);
+    bool usual = lua_gettop(L) == 1 || lua_isnoneornil(L, 2);
+    std::size_t limit = usual ? SIZE_MAX : check_limit(L, 2);
     Deadline deadline = read_deadline(L, s, 3);
     begin_wait(L);
     return push_filled(L, s, s.socket.fill_any(limit, deadline), true);
@@ -234,9 +258,7 @@ std::span<const std::string_view> check_pieces(lua_State* L, int index) {
     return {views, count};
 }
 
-// write(data | {data, …}[, timeout])
-int socket_write(lua_State* L) {
-    LuaSocket& s = check_socket(L);
+int write_pieces(lua_State* L, LuaSocket& s, std::size_t written) {
     std::string_view one;
     std::span<const std::string_view> pieces(&one, 1);
     Deadline deadline = write_deadline(L, s, 3);
@@ -246,9 +268,21 @@ int socket_write(lua_State* L) {
         one = check_text(L, 2);
     }
     begin_wait(L);
-    std::size_t written = 0;
     Error error = s.socket.write(pieces, deadline, written);
     return push_written(L, s, error, written);
+}
+
+// write(data | {data, …}[, timeout])
+int socket_write(lua_State* L) {
+    LuaSocket& s = check_socket(L);
+    bool usual = lua_gettop(L) == 2 && lua_type(L, 2) == LUA_TSTRING && proceeds(L);
+    if (!usual) return write_pieces(L, s, 0);
+    std::string_view data = to_view(L, 2);
+    Result<std::size_t> written = data.empty() ? 0 : s.socket.write_at_once(data);
+    if (!written) return push_written(L, s, written.error(), 0);
+    if (*written < data.size() || data.empty()) return write_pieces(L, s, *written);
+    lua_pushinteger(L, static_cast<lua_Integer>(*written));
+    return 1;
 }
 
 // writev(data, …)
@@ -257,7 +291,7 @@ int socket_writev(lua_State* L) {
     int count = lua_gettop(L) - 1;
     std::string_view* views = push_views(L, static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) views[i] = check_text(L, i + 2);
-    Deadline deadline = s.send_timeout < 1e18 ? deadline_after(s.send_timeout) : never;
+    Deadline deadline = to_deadline(L, lua_gettop(L) + 1, s.send_timeout);
     begin_wait(L);
     std::size_t written = 0;
     Error error = s.socket.write({views, static_cast<std::size_t>(count)}, deadline, written);

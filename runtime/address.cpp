@@ -63,6 +63,15 @@ void append_number(Address::Text& text, std::uint32_t number) {
     append(text, {digits, static_cast<std::size_t>(end - digits)});
 }
 
+// By hand: every connection of a server is named after its peer, and inet_ntop(3) takes ten times
+// as long.
+void append_v4(Address::Text& text, std::uint32_t address) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        append_number(text, address >> shift & 255);
+        if (shift > 0) append(text, ".");
+    }
+}
+
 }  // namespace
 
 Result<Address> Address::inet(int family, std::string_view host, std::uint16_t port) {
@@ -122,7 +131,7 @@ Address::Text Address::host() const {
     char buffer[INET6_ADDRSTRLEN];
     if (family() == AF_INET) {
         const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage_);
-        append(text, ::inet_ntop(AF_INET, &v4.sin_addr, buffer, sizeof buffer));
+        append_v4(text, ntohl(v4.sin_addr.s_addr));
     } else if (family() == AF_INET6) {
         const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage_);
         append(text, ::inet_ntop(AF_INET6, &v6.sin6_addr, buffer, sizeof buffer));

@@ -13,7 +13,9 @@ namespace coir {
 
 class BlockPool {
 public:
-    static constexpr std::size_t block_size = 16 * 1024;
+    // A little more than the 16 KiB that many programs send at a time: a read that does not fill
+    // the block has emptied the socket, and spares another one that would only say so.
+    static constexpr std::size_t block_size = 17 * 1024;
 
     BlockPool() = default;
     ~BlockPool() {

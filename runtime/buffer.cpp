@@ -9,27 +9,11 @@ namespace coir {
 
 Buffer::~Buffer() { std::free(memory_); }
 
-Result<std::span<char>> Buffer::reserve(std::size_t n) {
-    if (memory_ == nullptr && n > 0 && n <= BlockPool::block_size) {
-        memory_ = blocks_.take();
-        if (memory_ == nullptr) return std::errc::not_enough_memory;
-        capacity_ = BlockPool::block_size;
-    } else if (capacity_ - end_ < n) {
-        if (Error error = grow(0, n)) return error;
-    }
-    return std::span<char>(memory_ + end_, capacity_ - end_);
-}
-
-void Buffer::consume(std::size_t n) {
-    begin_ += n;
-    if (begin_ == end_) begin_ = end_ = 0;
-}
-
-Error Buffer::append(std::string_view bytes) {
-    Result<std::span<char>> room = reserve(bytes.size());
-    if (!room) return room.error();
-    std::copy(bytes.begin(), bytes.end(), room->begin());
-    commit(bytes.size());
+Error Buffer::make_room(std::size_t n) {
+    if (memory_ != nullptr || n > BlockPool::block_size) return grow(0, n);
+    memory_ = blocks_.take();
+    if (memory_ == nullptr) return std::errc::not_enough_memory;
+    capacity_ = BlockPool::block_size;
     return {};
 }
 
@@ -42,8 +26,7 @@ Error Buffer::put_back(std::string_view bytes) {
     return {};
 }
 
-void Buffer::release_if_empty() {
-    if (!empty() || memory_ == nullptr) return;
+void Buffer::release() {
     if (capacity_ == BlockPool::block_size) {
         blocks_.give_back(memory_);
     } else {
@@ -83,16 +66,15 @@ namespace {
 std::size_t find(std::string_view bytes, std::string_view wanted, std::size_t from) {
     const void* start = bytes.data() + from;
     std::size_t size = bytes.size() - from;
-    const void* found = wanted.size() == 1 ? std::memchr(start, wanted.front(), size)
-                                           : ::memmem(start, size, wanted.data(), wanted.size());
+    const void* found = ::memmem(start, size, wanted.data(), wanted.size());
     if (found == nullptr) return std::string_view::npos;
     return static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data());
 }
 
 }  // namespace
 
-std::size_t find_delimiter(std::string_view bytes, std::span<const std::string_view> delimiters,
-                           std::size_t from) {
+std::size_t find_any_delimiter(std::string_view bytes, std::span<const std::string_view> delimiters,
+                               std::size_t from) {
     std::size_t best = std::string_view::npos;
     for (std::string_view delimiter : delimiters) {
         std::size_t overlap = std::min(delimiter.size() - 1, from);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -27,17 +28,36 @@ public:
     std::string_view view() const { return {memory_ + begin_, size()}; }
 
     // Room for at least `n` bytes behind what is there. Error: ENOMEM; nothing has changed then.
-    Result<std::span<char>> reserve(std::size_t n);
+    Result<std::span<char>> reserve(std::size_t n) {
+        if (n > capacity_ - end_) {
+            if (Error error = make_room(n)) return error;
+        }
+        return std::span<char>(memory_ + end_, capacity_ - end_);
+    }
     void commit(std::size_t n) { end_ += n; }  // `n` bytes of the room have been filled
 
-    void consume(std::size_t n);  // `n` at most size()
-    Error append(std::string_view bytes);
+    // `n` is at most size().
+    void consume(std::size_t n) {
+        begin_ += n;
+        if (begin_ == end_) begin_ = end_ = 0;
+    }
+    Error append(std::string_view bytes) {
+        Result<std::span<char>> room = reserve(bytes.size());
+        if (!room) return room.error();
+        bytes.copy(room->data(), bytes.size());
+        commit(bytes.size());
+        return {};
+    }
     Error put_back(std::string_view bytes);  // in front of what is there
 
     // Gives the memory back if nothing is in it.
-    void release_if_empty();
+    void release_if_empty() {
+        if (empty() && memory_ != nullptr) release();
+    }
 
 private:
+    Error make_room(std::size_t n);
+    void release();
     Error grow(std::size_t front, std::size_t back);
     Error enlarge(std::size_t needed);
 
@@ -52,7 +72,17 @@ private:
 //
 // `from` bytes of `bytes` have been searched before for the same delimiters and are not looked at
 // again (but for the few in which one may have begun). Returns the offset of its end, or npos.
-std::size_t find_delimiter(std::string_view bytes, std::span<const std::string_view> delimiters,
-                           std::size_t from);
+std::size_t find_any_delimiter(std::string_view bytes, std::span<const std::string_view> delimiters,
+                               std::size_t from);
+// The same, quick for a single byte.
+inline std::size_t find_delimiter(std::string_view bytes,
+                                  std::span<const std::string_view> delimiters, std::size_t from) {
+    bool usual = delimiters.size() == 1 && delimiters.front().size() == 1;
+    if (!usual) return find_any_delimiter(bytes, delimiters, from);
+    const void* found =
+        std::memchr(bytes.data() + from, delimiters.front().front(), bytes.size() - from);
+    if (found == nullptr) return std::string_view::npos;
+    return static_cast<std::size_t>(static_cast<const char*>(found) - bytes.data()) + 1;
+}
 
 }  // namespace coir

@@ -103,7 +103,7 @@ Error Descriptor::watch() {
     return {};
 }
 
-Error Descriptor::await(Direction direction, Deadline deadline) {
+Error Descriptor::await_event(Direction direction, Deadline deadline) {
     while (fd_ >= 0 && !get(direction) && deadline != immediate) {
         Error error = watch();
         if (error.code() == EPERM) {  // a regular file never blocks

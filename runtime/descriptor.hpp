@@ -49,7 +49,9 @@ public:
 
     // The two halves of retry(), for callers that have to do something in between: wait until a
     // call is worth trying, and say that it would have blocked.
-    Error await(Direction direction, Deadline deadline);
+    Error await(Direction direction, Deadline deadline) {
+        return promises(direction) ? Error() : await_event(direction, deadline);
+    }
     void drained(Direction direction) { set(direction, false); }
     // Whether a call is worth trying now.
     bool promises(Direction direction) const { return fd_ >= 0 && get(direction) && !failure_; }
@@ -72,9 +74,11 @@ public:
     // Calls background->departing() whenever the kernel takes output again, and keeps the program
     // from ending meanwhile. nullptr: no longer.
     Error set_background(Departure* background);
+    bool in_background() const { return background_ != nullptr; }
 
 private:
     void ready(const Poller::Event& event) override;
+    Error await_event(Direction direction, Deadline deadline);
     Error watch();
     WaitList& list(unsigned wanted);
     void forget(int fd, bool closing);

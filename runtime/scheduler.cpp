@@ -18,7 +18,6 @@ using boost::context::detail::transfer_t;
 
 namespace {
 
-constexpr unsigned operations_per_slice = 64;
 constexpr Deadline long_ago = Deadline::min();
 constexpr int farewell_turns = 100;
 
@@ -246,10 +245,10 @@ Error Scheduler::join(Fiber& fiber, Deadline deadline) {
     return fiber.dead() ? Error() : park(fiber.joiners_, deadline);
 }
 
-Error Scheduler::checkpoint() {
-    Fiber& fiber = *running_;
-    if (Error error = pending_error(fiber)) return error;
-    return ++fiber.operations_ < operations_per_slice ? Error() : yield();
+// The rare half of checkpoint().
+Error Scheduler::stop() {
+    Error error = pending_error(*running_);
+    return error ? error : yield();
 }
 
 // -- Waking ---------------------------------------------------------------------------------------

@@ -100,7 +100,17 @@ public:
     // What a wait would fail with at once: ECANCELED in a cancelled fiber, EINTR in an interrupted
     // one. Also the pacemaker of operations that rarely wait: one call in 64 yields, in a cancelled
     // fiber too, which may be trying again and again.
-    Error checkpoint();
+    Error checkpoint() { return proceeds() ? Error() : stop(); }
+
+    // The half of it that waits for nothing: counts an operation, unless checkpoint() has more to
+    // do.
+    bool proceeds() {
+        Fiber& fiber = *running_;
+        if (fiber.cancelled_ || fiber.interrupted_) return false;
+        if (fiber.operations_ + 1 >= operations_per_slice) return false;
+        ++fiber.operations_;
+        return true;
+    }
 
     // Calls departure.departing() before the running fiber is next left, for whatever reason.
     void before_leaving(Departure& departure) {
@@ -185,6 +195,8 @@ public:
     Watcher* watcher(int fd) const;
 
 private:
+    static constexpr unsigned operations_per_slice = 64;
+
     struct Watch {
         Watcher* watcher = nullptr;
         std::uint32_t generation =
@@ -206,6 +218,7 @@ private:
     void wake_due();
     void run_ready();
     Error pending_error(Fiber& fiber);
+    Error stop();
     void requeue(Fiber& fiber);
 
     StackPool stacks_;

@@ -35,6 +35,11 @@ std::size_t total_size(std::span<const std::string_view> pieces) {
     return total;
 }
 
+ssize_t send_one(int fd, bool is_socket, std::string_view piece) {
+    return is_socket ? ::send(fd, piece.data(), piece.size(), send_flags)
+                     : ::write(fd, piece.data(), piece.size());
+}
+
 // One writev(2) of what lies behind the first `skip` bytes of `pieces`.
 ssize_t send_some(int fd, bool is_socket, std::span<const std::string_view> pieces,
                   std::size_t skip) {
@@ -62,21 +67,27 @@ ssize_t send_some(int fd, bool is_socket, std::span<const std::string_view> piec
 Result<std::size_t> Socket::fill(const Request& request, Deadline deadline) {
     if (Error error = descriptor_.scheduler().checkpoint()) return error;
     if (reading_) return std::errc::device_or_resource_busy;
-    Claim claim(reading_);
-    std::size_t searched = searched_before(request);
+    std::size_t searched = searched_ == 0 ? 0 : searched_before(request);
     std::size_t answer = 0;
-    Error error;
-    while (!answered(request, searched, answer)) {
+    return answered(request, searched, answer) ? answer : fill_more(request, searched, deadline);
+}
+
+// The rest of fill(), once what is buffered does not answer the request.
+Result<std::size_t> Socket::fill_more(const Request& request, std::size_t searched,
+                                      Deadline deadline) {
+    Claim claim(reading_);
+    std::size_t answer = 0;
+    for (;;) {
+        Error error;
         if (!request.delimiters.empty() && searched >= max_line_) error = std::errc::message_size;
         Result<std::size_t> n = error ? error : fetch(request.limit - input_.size(), deadline);
         if (n && *n == 0) return input_.size();
-        if (n && answered(request, searched, answer)) break;
+        if (n && answered(request, searched, answer)) return answer;
         error = n ? may_go_on(deadline) : n.error();
         if (!error) continue;
         if (!request.delimiters.empty()) remember_search(request, searched);
         return error;
     }
-    return answer;
 }
 
 // Between two system calls of one operation: a flood of data must neither hold the thread nor
@@ -98,7 +109,8 @@ Result<std::size_t> Socket::fill_any(std::size_t limit, Deadline deadline) {
 }
 
 // Looks only at what has arrived since the last time.
-bool Socket::answered(const Request& request, std::size_t& searched, std::size_t& answer) const {
+inline bool Socket::answered(const Request& request, std::size_t& searched,
+                             std::size_t& answer) const {
     std::size_t limit =
         request.delimiters.empty() ? request.limit : std::min(request.limit, max_line_);
     std::string_view window = input_.view().substr(0, limit);
@@ -141,13 +153,6 @@ Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
     }
 }
 
-void Socket::consume(std::size_t n) {
-    if (n == 0) return;
-    input_.consume(n);
-    input_.release_if_empty();
-    searched_ = 0;
-}
-
 Error Socket::unread(std::string_view data) {
     if (reading_) return std::errc::device_or_resource_busy;
     searched_ = 0;
@@ -157,7 +162,7 @@ Error Socket::unread(std::string_view data) {
 // A search that timed out goes on where it stopped when the same delimiters are asked for again, so
 // that a long line costs linear time however impatient its reader is.
 std::size_t Socket::searched_before(const Request& request) const {
-    if (searched_ == 0 || request.delimiters.empty()) return 0;
+    if (request.delimiters.empty()) return 0;
     std::string_view left = searched_for_;
     for (std::string_view delimiter : request.delimiters) {
         std::size_t size = delimiter.size();
@@ -188,11 +193,9 @@ void Socket::remember_search(const Request& request, std::size_t searched) {
 
 Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
                     std::size_t& written) {
-    written = 0;
-    if (Error error = descriptor_.scheduler().checkpoint()) return error;
-    if (pieces.size() == 1 && may_send_at_once()) {
-        Error error = send_at_once(pieces.front(), written);
-        if (error || written == pieces.front().size()) return error;
+    // What write_at_once() has begun goes on without letting anybody in between.
+    if (written == 0) {
+        if (Error error = descriptor_.scheduler().checkpoint()) return error;
     }
     if (Error error = take_turn(deadline)) return error;
     if (!is_open()) {
@@ -206,21 +209,15 @@ Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
 }
 
 // The usual case: nobody writes, nothing is gathered, and the kernel had room the last time.
-bool Socket::may_send_at_once() const {
-    return !writing_ && !gathers_ && output_.empty() && !output_error_ && type_ != 0 &&
-           descriptor_.promises(Direction::write);
-}
-
-Error Socket::send_at_once(std::string_view piece, std::size_t& written) {
-    if (piece.empty()) return {};
+Result<std::size_t> Socket::send_at_once(std::string_view piece) {
+    bool may = output_.empty() && type_ != 0 && descriptor_.promises(Direction::write);
+    if (!may) return 0;
     ssize_t n = ::send(fd(), piece.data(), piece.size(), send_flags);
-    if (n >= 0) {
-        written = static_cast<std::size_t>(n);
-        return {};
-    }
+    if (n >= 0) return static_cast<std::size_t>(n);
     Error error = last_errno();
     if (would_block(error)) descriptor_.drained(Direction::write);
-    return would_block(error) || error == std::errc::interrupted ? Error() : error;
+    if (would_block(error) || error == std::errc::interrupted) return 0;
+    return error;
 }
 
 Error Socket::flush(Deadline deadline) {
@@ -281,13 +278,19 @@ Error Socket::gather(std::span<const std::string_view> pieces, Deadline deadline
     return {};
 }
 
+Result<std::size_t> Socket::gather_at_once(std::string_view piece) {
+    if (output_.size() + piece.size() >= gather_limit) return 0;
+    if (Error error = output_.append(piece)) return error;
+    descriptor_.scheduler().before_leaving(*this);
+    return piece.size();
+}
+
 Error Socket::send_gathered(Deadline deadline) {
     if (output_error_) return std::exchange(output_error_, Error());
     while (!output_.empty()) {
-        std::string_view piece = output_.view();
         Result<std::size_t> n = descriptor_.retry(Direction::write, deadline, [&](int fd) {
-            piece = output_.view();  // the background may have sent some meanwhile
-            return piece.empty() ? 0 : send_some(fd, type_ != 0, {&piece, 1}, 0);
+            std::string_view piece = output_.view();  // the background may have sent some meanwhile
+            return piece.empty() ? 0 : send_one(fd, type_ != 0, piece);
         });
         if (!n) return n.error();
         output_.consume(*n);
@@ -301,8 +304,7 @@ Error Socket::send_gathered(Deadline deadline) {
 void Socket::departing() {
     Error error;
     while (!output_.empty() && !error && is_open()) {
-        std::string_view piece = output_.view();
-        ssize_t n = send_some(fd(), type_ != 0, {&piece, 1}, 0);
+        ssize_t n = send_one(fd(), type_ != 0, output_.view());
         if (n >= 0) {
             output_.consume(static_cast<std::size_t>(n));
         } else if (last_errno() != std::errc::interrupted) {
@@ -312,12 +314,15 @@ void Socket::departing() {
     if (would_block(error)) {
         descriptor_.drained(Direction::write);
         error = descriptor_.set_background(this);
-    } else {
+        if (!error) return;
+    } else if (descriptor_.in_background()) {
         (void)descriptor_.set_background(nullptr);
     }
-    if (!error) return;
-    output_error_ = error;
-    output_.consume(output_.size());
+    if (error) {
+        output_error_ = error;
+        output_.consume(output_.size());
+    }
+    output_.release_if_empty();
 }
 
 }  // namespace coir

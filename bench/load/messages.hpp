@@ -22,8 +22,8 @@ public:
           row_((count_ + depth) * size) {
         std::uint64_t state = 0x9E3779B97F4A7C15;
         for (std::size_t i = 0; i < row_.size(); ++i) {
-            row_[i] = i < period() ? random_byte(state) : row_[i - period()];
-            if (lines) row_[i] = i % size == size - 1 ? '\n' : printable(row_[i]);
+            row_[i] = i < period() ? next_byte(state, lines) : row_[i - period()];
+            if (lines && i % size == size - 1) row_[i] = '\n';
         }
     }
 
@@ -41,14 +41,13 @@ public:
 private:
     static constexpr std::size_t row_size = 256 * 1024;
 
-    static char random_byte(std::uint64_t& state) {  // xorshift64
+    static char next_byte(std::uint64_t& state, bool printable) {  // xorshift64
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        return static_cast<char>(state >> 56);
+        auto byte = static_cast<char>(state >> 56);
+        return printable ? static_cast<char>((byte & 0x3F) + ' ') : byte;
     }
-
-    static char printable(char byte) { return static_cast<char>((byte & 0x3F) + ' '); }
 
     std::size_t period() const { return count_ * size_; }
 

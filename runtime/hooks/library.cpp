@@ -11,21 +11,27 @@ void look_up(Function& function, const char* name) {
     function = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, name));
 }
 
-Library look_up_all() {
-    Library found;
-#define COIR_LOOK_UP(name, result, parameters, arguments) look_up(found.name, #name);
+[[gnu::constructor]] void look_up_all() {
+#define COIR_LOOK_UP(name, result, parameters, arguments) look_up(functions.name, #name);
     COIR_HOOKED(COIR_LOOK_UP)
     COIR_FORTIFIED(COIR_LOOK_UP)
 #undef COIR_LOOK_UP
-    return found;
 }
+
+#define COIR_FIRST(name, result, parameters, arguments) \
+    result first_##name parameters {                    \
+        look_up_all();                                  \
+        return functions.name arguments;                \
+    }
+COIR_HOOKED(COIR_FIRST)
+COIR_FORTIFIED(COIR_FIRST)
+#undef COIR_FIRST
 
 }  // namespace
 
-const Library& library() {
-    static const Library found = look_up_all();
-    return found;
-}
+#define COIR_ENTRY(name, result, parameters, arguments) first_##name,
+constinit Library functions{COIR_HOOKED(COIR_ENTRY) COIR_FORTIFIED(COIR_ENTRY)};
+#undef COIR_ENTRY
 
 }  // namespace coir::hooks
 

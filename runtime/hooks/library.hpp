@@ -68,7 +68,10 @@ struct Library {
 #undef COIR_MEMBER
 };
 
-// From any thread, and before main() too.
-const Library& library();
+extern Library functions;
+
+// From any thread, and before main() too: until a constructor has looked them all up, each looks
+// them up when it is called.
+inline const Library& library() { return functions; }
 
 }  // namespace coir::hooks

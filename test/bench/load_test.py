@@ -139,6 +139,13 @@ class Load(unittest.TestCase):
         for line in seen:
             self.assertRegex(line, rb"\A[ -_]{39}\n\Z")
 
+    def test_lines_that_wrap_around_the_row_of_messages_are_right(self):
+        # Four messages make a row, and the answers to three do not come in one piece.
+        with serve(echo) as port:
+            _, figures = load(port, "--mode=line", "--connections=1", "--size=100000", "--depth=3",
+                              "--requests=30")
+        self.assertEqual((figures["faults"], figures["requests"]), (0, 30))
+
     def test_churn_makes_a_connection_for_each_request(self):
         connections = []
 

@@ -192,6 +192,51 @@ for _, name in ipairs(names) do
   end)
 end
 
+--- What pcall(f, ...) returns in a finalizer.
+local function in_finalizer(f, ...)
+  local arguments, results = table.pack(...), nil
+  setmetatable({}, { __gc = function()
+    results = table.pack(pcall(f, table.unpack(arguments)))
+  end })
+  collectgarbage()
+  collectgarbage()
+  return table.unpack(results)
+end
+
+test.case('a finalizer may write what is taken at once', function()
+  local a, b = loopback.pair()
+  for _, mode in ipairs { 'no', 'auto' } do
+    a:setvbuf(mode)
+    test.equal({ in_finalizer(a.write, a, 'hello') }, { true, 5 })
+    test.equal(b:read(5), 'hello')
+  end
+end)
+
+test.case('a finalizer cannot read, not even what is buffered', function()
+  local a, b = loopback.pair()
+  b:write('one\ntwo\n')
+  test.equal(a:readline(), 'one\n')
+  for _, read in ipairs { a.readline, a.read_any, a.peek } do
+    local ok, message = in_finalizer(read, a)
+    test.equal(ok, false)
+    test.match(message, 'cannot wait inside a finalizer')
+  end
+  test.equal(a:readline(), 'two\n')
+end)
+
+test.case('who finds every line in the buffer lets others run, and is cancelled', function()
+  local a, b = loopback.pair()
+  b:write(('x\n'):rep(200))
+  test.equal(#a:peek(400), 400)
+  local before = fiber.self():csw()
+  for _ = 1, 130 do test.equal(a:readline(), 'x\n') end
+  test.equal(fiber.self():csw() - before, 2)
+  local reader = fiber.spawn(function() return a:readline() end)
+  reader:cancel()
+  check_cancelled(reader)
+  test.equal(#a.rbuf, 140)
+end)
+
 test.case('neither yield nor a new fiber that runs at once is possible in a finalizer', function()
   local message, order = nil, {}
   setmetatable({}, { __gc = function()

@@ -1,3 +1,4 @@
+#include <list>
 #include <thread>
 
 #include "runtime/socket.hpp"
@@ -49,6 +50,32 @@ TEST_CASE("gathered output leaves in one piece before the fiber is left") {
         CHECK(scheduler.yield() == Error());
         CHECK_FALSE(pair.left.has_gathered());
         CHECK(pair.arrived() == text("abc"));
+    });
+}
+
+TEST_CASE("a piece is gathered at once while it fits") {
+    Scheduler scheduler;
+    Gathering pair(scheduler);
+    std::string much(Socket::gather_limit - 1, 'm');
+    in_fiber(scheduler, [&] {
+        CHECK(*pair.left.write_at_once(much) == much.size());
+        CHECK(*pair.left.write_at_once("x") == 0);
+        CHECK(pair.arrived() == failure(nothing_yet));
+        CHECK(scheduler.yield() == Error());
+        CHECK(collect(pair.right, much.size()) == much);
+    });
+}
+
+TEST_CASE("gathered output keeps no memory once it is sent") {
+    if (instrumented()) return;
+    Scheduler scheduler;
+    std::list<Gathering> pairs;
+    for (int i = 0; i < 100; ++i) pairs.emplace_back(scheduler);
+    in_fiber(scheduler, [&] {
+        std::size_t before = allocated_bytes();
+        for (Gathering& pair : pairs) CHECK(write(pair.left, "x") == Error());
+        CHECK(scheduler.yield() == Error());
+        CHECK(allocated_bytes() < before + 32 * BlockPool::block_size);
     });
 }
 

@@ -133,6 +133,53 @@ TEST_CASE("many pieces, empty ones among them, arrive as one") {
     });
 }
 
+TEST_CASE("what is written at once is what the kernel takes without waiting") {
+    Scheduler scheduler;
+    SocketPair pair(scheduler);
+    in_fiber(scheduler, [&] {
+        std::uint64_t switches = scheduler.running()->switches();
+        CHECK(*pair.left.write_at_once("hello") == 5);
+        CHECK(read(pair.right, 5) == text("hello"));
+        stuff(pair.left);
+        CHECK(*pair.left.write_at_once("x") == 0);
+        CHECK(scheduler.running()->switches() == switches);
+        (void)pair.right.close();
+    });
+    SocketPair broken(scheduler);
+    in_fiber(scheduler, [&] {
+        (void)broken.right.close();
+        CHECK(broken.left.write_at_once("x").error() == std::errc::broken_pipe);
+    });
+}
+
+TEST_CASE("a write that has begun at once goes on before all others") {
+    Scheduler scheduler;
+    TcpPair pair(scheduler);
+    std::string much(30'000'000, 'w');
+    auto writer = spawn(scheduler, [&] {
+        for (int i = 0; i < 62; ++i) CHECK(scheduler.checkpoint() == Error());
+        CHECK(scheduler.proceeds());  // the next checkpoint yields
+        Result<std::size_t> begun = pair.left.write_at_once(much);
+        CHECK(*begun > 0);
+        CHECK(*begun < much.size());
+        std::string_view piece = much;
+        CHECK(pair.left.write({&piece, 1}, never, *begun) == Error());
+        CHECK(*begun == much.size());
+    });
+    auto other = spawn(scheduler, [&] {
+        CHECK(*pair.left.write_at_once("x") == 0);
+        CHECK(write(pair.left, "x") == Error());
+        (void)pair.left.close();
+    });
+    in_fiber(scheduler, [&] {
+        CHECK(scheduler.yield() == Error());
+        bool undivided = read(pair.right).text == much + "x";
+        CHECK(undivided);
+        CHECK(scheduler.join(*writer) == Error());
+        CHECK(scheduler.join(*other) == Error());
+    });
+}
+
 TEST_CASE("writing nothing, in no piece or in empty ones, succeeds at once") {
     Scheduler scheduler;
     SocketPair pair(scheduler);
@@ -141,7 +188,7 @@ TEST_CASE("writing nothing, in no piece or in empty ones, succeeds at once") {
         stuff(pair.left);
         for (auto pieces :
              {std::span<const std::string_view>(), std::span<const std::string_view>(empty)}) {
-            std::size_t written = 99;
+            std::size_t written = 0;
             CHECK(pair.left.write(pieces, overdue(), written) == Error());
             CHECK(written == 0);
         }
