@@ -159,7 +159,10 @@ TEST_CASE("a fiber may run on a stack of another pool") {
         char* volatile escape = room;
         std::memset(escape, 1, sizeof room);
     });
-    CHECK(scheduler.start(task, &large) == Error());
+    Result<Stack> stack = large.allocate();
+    REQUIRE(stack);
+    Scheduler::give_stack(task, large, *stack, stack->top() - 1024);
+    CHECK(scheduler.start(task) == Error());
     CHECK(large.in_use() == 1);
     CHECK(scheduler.stacks().in_use() == 0);
     run(scheduler);
