@@ -90,20 +90,16 @@ std::size_t check_size(lua_State* L, int index) {
 
 // -- Waiting --------------------------------------------------------------------------------------
 
-bool inside_finalizer(lua_State* L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
-
-void begin_wait(lua_State* L) {
+void refuse_wait(lua_State* L) {
     LuaFiber* fiber = running_fiber(L);
     if (fiber == nullptr) luaL_error(L, "cannot wait outside a fiber");
     if (inside_finalizer(L)) luaL_error(L, "cannot wait inside a finalizer");
     fiber->waiter = L;
-    if (fiber->cancelled()) {
-        (void)home_of(L).scheduler->checkpoint();  // lets others run, now and then
-        raise_cancelled(L);
-    }
+    (void)home_of(L).scheduler->checkpoint();  // lets others run, now and then
+    raise_cancelled(L);
 }
 
-void check_raise(lua_State* L, Error error) {
+void raise_error(lua_State* L, Error error) {
     if (error == std::errc::operation_canceled) raise_cancelled(L);
     if (error == std::errc::interrupted) luaL_error(L, "interrupted!");
 }

@@ -93,16 +93,28 @@ inline void push_view(lua_State* L, std::string_view text) {
 
 // -- Waiting --------------------------------------------------------------------------------------
 
-// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises
-// in a cancelled or interrupted fiber, and notes which Lua thread is about to wait.
-void begin_wait(lua_State* L);
-
 // True in a `__gc` that the collector has called. The collector stands still meanwhile, and lua_gc
 // refuses every question.
-bool inside_finalizer(lua_State* L);
+inline bool inside_finalizer(lua_State* L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
+
+// Raises what keeps L from waiting now.
+void refuse_wait(lua_State* L);
+
+// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises
+// in a cancelled fiber, and notes which Lua thread is about to wait.
+inline void begin_wait(lua_State* L) {
+    Home& home = home_of(L);
+    Fiber* fiber = home.scheduler->running();
+    bool may = fiber != nullptr && fiber->owner == &home && !fiber->cancelled();
+    if (!may || inside_finalizer(L)) refuse_wait(L);
+    fiber->waiter = L;
+}
 
 // Raises when `error` is cancellation or an interruption, and returns otherwise.
-void check_raise(lua_State* L, Error error);
+void raise_error(lua_State* L, Error error);
+inline void check_raise(lua_State* L, Error error) {
+    if (error) raise_error(L, error);
+}
 
 [[noreturn]] void raise_cancelled(lua_State* L);
 bool is_cancelled(lua_State* L, int index);

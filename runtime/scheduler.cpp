@@ -19,6 +19,7 @@ using boost::context::detail::transfer_t;
 namespace {
 
 constexpr unsigned turns_in_a_row = 16;
+constexpr std::size_t many_fibers = 32;  // that the processor's caches do not hold all of
 constexpr Deadline long_ago = Deadline::min();
 constexpr int farewell_turns = 100;
 
@@ -148,7 +149,7 @@ void Scheduler::account(Fiber* fiber) {
 // the first its innermost frames and the head of what waits there, of the other the fiber itself.
 // With many fibers all that is far away, and others run meanwhile.
 [[gnu::always_inline]] inline void Scheduler::prefetch_turn() {
-    if (turn_.empty()) return;
+    if (alive_count_ < many_fibers || turn_.empty()) return;
     Fiber& soon = turn_.front();
     coir::prefetch(soon.context_, 8);
     coir::prefetch(soon.waiter, 2);
@@ -174,9 +175,9 @@ inline Fiber* Scheduler::next_fiber() {
 }
 
 // Switches from the running fiber to another context, and returns when the fiber is resumed.
-void Scheduler::leave(Fiber& fiber) {
+inline void Scheduler::leave(Fiber& fiber) {
     int saved_errno = errno;
-    finish_departures();
+    if (!departures_.empty()) finish_departures();
     ++fiber.switches_;
     Fiber* next = next_fiber();
     if (next != &fiber) {
@@ -218,13 +219,25 @@ void Scheduler::bury(Fiber& fiber) {
 
 // -- Waiting --------------------------------------------------------------------------------------
 
-Error Scheduler::pending_error(Fiber& fiber) {
+// Goes to the end of the ready list, cancelled or not.
+inline void Scheduler::requeue(Fiber& fiber) {
+    fiber.state_ = Fiber::State::ready;
+    fiber.operations_ = 0;
+    ready_.push_back(fiber);
+    leave(fiber);
+}
+
+// What a wait of the fiber fails with before it begins.
+inline Error Scheduler::pending_error(Fiber& fiber) {
+    return fiber.cancelled_ || fiber.interrupted_ ? take_pending_error(fiber) : Error();
+}
+
+Error Scheduler::take_pending_error(Fiber& fiber) {
     if (fiber.cancelled_) {
         // One that tries again and again must not keep the others from running.
         if (++fiber.operations_ >= operations_per_slice) requeue(fiber);
         return std::errc::operation_canceled;
     }
-    if (!fiber.interrupted_) return {};
     fiber.interrupted_ = false;
     return std::errc::interrupted;
 }
@@ -254,14 +267,6 @@ Error Scheduler::yield() {
     if (Error error = pending_error(fiber)) return error;
     requeue(fiber);
     return pending_error(fiber);
-}
-
-// Goes to the end of the ready list, cancelled or not.
-void Scheduler::requeue(Fiber& fiber) {
-    fiber.state_ = Fiber::State::ready;
-    fiber.operations_ = 0;
-    ready_.push_back(fiber);
-    leave(fiber);
 }
 
 Error Scheduler::sleep_until(Deadline deadline) {

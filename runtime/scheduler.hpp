@@ -231,6 +231,7 @@ private:
     void run_ready();
     Error pending_error(Fiber& fiber);
     Error stop();
+    Error take_pending_error(Fiber& fiber);
     void requeue(Fiber& fiber);
 
     StackPool stacks_;
