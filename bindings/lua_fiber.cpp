@@ -74,14 +74,6 @@ void attach(lua_State* L, Home& home, LuaFiber& fiber) {
     home.fibers.insert(fiber);
 }
 
-// Where in Lua's code the fiber is made, for people.
-void note_creator(lua_State* L, LuaFiber& fiber) {
-    lua_Debug caller;
-    if (!lua_getstack(L, 1, &caller) || !lua_getinfo(L, "Sl", &caller)) return;
-    std::memcpy(fiber.created_source, caller.short_src, sizeof caller.short_src);
-    fiber.created_line = caller.currentline;
-}
-
 // pack(...): makes them the outcome of the running fiber.
 int pack(lua_State* L) {
     int n = lua_gettop(L);
@@ -120,13 +112,19 @@ Result<LuaFiber*> push_new_fiber(lua_State* L, int function) {
     auto* fiber = new (place) LuaFiber(home, thread, slot);
     Scheduler::give_stack(*fiber, stacks, *stack, place);
     fiber->arguments = arguments;
-    note_creator(L, *fiber);
     lua_pushvalue(L, -1);
     attach(L, home, *fiber);
     lua_insert(L, function);
     lua_pushcfunction(thread, keep_traceback);
     lua_xmove(L, thread, arguments + 1);
     return fiber;
+}
+
+void note_creator(lua_State* L, LuaFiber& fiber) {
+    lua_Debug caller;
+    if (!lua_getstack(L, 1, &caller) || !lua_getinfo(L, "Sl", &caller)) return;
+    std::memcpy(fiber.created_source, caller.short_src, sizeof caller.short_src);
+    fiber.created_line = caller.currentline;
 }
 
 void start_new_fiber(lua_State* L, LuaFiber& fiber, bool now) {

@@ -98,6 +98,9 @@ LuaFiber& check_living_fiber(lua_State* L, int index);
 // takes their place. It must be started. Error: ENOMEM (a stack); nothing has changed then.
 Result<LuaFiber*> push_new_fiber(lua_State* L, int function);
 
+// Notes where the function that has called L's makes the fiber, for people.
+void note_creator(lua_State* L, LuaFiber& fiber);
+
 // Starts a new fiber: at once, but nobody runs while a finalizer does, or after those that are
 // ready.
 void start_new_fiber(lua_State* L, LuaFiber& fiber, bool now);

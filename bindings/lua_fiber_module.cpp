@@ -48,6 +48,7 @@ int start_fiber(lua_State* L, Start how) {
                             static_cast<LUAI_UACINT>(scheduler_of(L).fibers()));
     }
     (*fiber)->handle->joinable = how == Start::joinable;
+    note_creator(L, **fiber);
     start_new_fiber(L, **fiber, how == Start::now);
     return 1;
 }
