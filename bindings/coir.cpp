@@ -29,6 +29,7 @@ namespace {
 // stack.
 constexpr std::size_t main_stack_size = 8 << 20;
 constexpr std::size_t least_main_stack = 64 * 1024;  // what loading a script takes
+constexpr unsigned turns_in_a_row = 16;
 constexpr auto grace = std::chrono::seconds(grace_seconds);
 
 struct Program {
@@ -66,6 +67,7 @@ int main_fiber_body(lua_State* L) {
     hooks.code_begins = code_begins;
     hooks.ending = ending;
     program->status = run_command_line(L, program->options, program->argc, program->argv, hooks);
+    program->scheduler->end_turns();  // run() looks at what has come of it
     return 0;
 }
 
@@ -136,7 +138,7 @@ int run(lua_State* L) {
         bool main_ended = program->main_fiber->dead();
         if (main_ended && program->status != EXIT_SUCCESS) break;
         if (int signal = take_signals(L)) end_by_signal(L, signal);
-        Error error = scheduler.run_once();
+        Error error = scheduler.run_once(never, turns_in_a_row);
         program->heap.when_due();
         if (!error) continue;
         if (error == std::errc::resource_deadlock_would_occur) {
@@ -177,13 +179,16 @@ int run_program(int argc, char** argv) {
         }
     }
     std::atexit(at_exit);
-    StackPool main_stack(options.stack_size == 0 ? main_stack_size
-                                                 : std::max(options.stack_size, least_main_stack));
-    if (Error error = scheduler.start(*self.main_fiber, &main_stack)) {
+    StackPool main_stacks(options.stack_size == 0 ? main_stack_size
+                                                  : std::max(options.stack_size, least_main_stack));
+    Result<Stack> main_stack = main_stacks.allocate();
+    if (!main_stack) {
         std::fprintf(stderr, "%s: cannot start: %s\n", options.program,
-                     std::strerror(error.code()));
+                     std::strerror(main_stack.error().code()));
         return EXIT_FAILURE;
     }
+    Scheduler::give_stack(*self.main_fiber, main_stacks, *main_stack, main_stack->top());
+    (void)scheduler.start(*self.main_fiber);
     int status = run(L);
     if (status == EXIT_SUCCESS) {
         stop_fibers(L);

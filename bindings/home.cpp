@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <cstring>
 #include <limits>
+#include <new>
 
 #include "bindings/lua_fiber.hpp"
 
@@ -11,8 +12,12 @@ namespace coir {
 
 namespace {
 
-constexpr int idle_thread_limit = 256;
 const char home_key = 0;  // its address is the registry key
+
+int home_gc(lua_State* L) {
+    if (inside_finalizer(L)) static_cast<Home*>(lua_touserdata(L, 1))->~Home();
+    return 0;
+}
 
 int cancelled_tostring(lua_State* L) {
     lua_pushliteral(L, "fiber is cancelled");
@@ -41,23 +46,26 @@ int make_cancelled(lua_State* L) {
 }  // namespace
 
 void open_home(lua_State* L, Scheduler& scheduler) {
-    auto* home = static_cast<Home*>(lua_newuserdatauv(L, sizeof(Home), 0));
+    auto* home = new (lua_newuserdatauv(L, sizeof(Home), 0)) Home(scheduler);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, home_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
-    home->scheduler = &scheduler;
-    home->resolver = nullptr;
     // New threads inherit a copy of the main thread's extra space.
     *static_cast<Home**>(lua_getextraspace(L)) = home;
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     *static_cast<Home**>(lua_getextraspace(lua_tothread(L, -1))) = home;
     lua_pop(L, 1);
+    home->cancelled = make_cancelled(L);
     home->service = lua_newthread(L);
     luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_newtable(L);
-    home->fibers = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_createtable(L, idle_thread_limit, 0);
-    home->idle_threads = luaL_ref(L, LUA_REGISTRYINDEX);
-    home->idle_count = 0;
-    home->cancelled = make_cancelled(L);
+    home->shared = lua_newthread(L);
+    luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_newtable(L);  // handles
+    lua_newtable(L);  // threads
+    luaL_newmetatable(L, "fiber");
+    lua_xmove(L, home->shared, Home::shared_values);
 }
 
 // -- Arguments ------------------------------------------------------------------------------------
@@ -82,20 +90,16 @@ std::size_t check_size(lua_State* L, int index) {
 
 // -- Waiting --------------------------------------------------------------------------------------
 
-bool inside_finalizer(lua_State* L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
-
-void begin_wait(lua_State* L) {
+void refuse_wait(lua_State* L) {
     LuaFiber* fiber = running_fiber(L);
     if (fiber == nullptr) luaL_error(L, "cannot wait outside a fiber");
     if (inside_finalizer(L)) luaL_error(L, "cannot wait inside a finalizer");
     fiber->waiter = L;
-    if (fiber->cancelled()) {
-        (void)home_of(L).scheduler->checkpoint();  // lets others run, now and then
-        raise_cancelled(L);
-    }
+    (void)home_of(L).scheduler->checkpoint();  // lets others run, now and then
+    raise_cancelled(L);
 }
 
-void check_raise(lua_State* L, Error error) {
+void raise_error(lua_State* L, Error error) {
     if (error == std::errc::operation_canceled) raise_cancelled(L);
     if (error == std::errc::interrupted) luaL_error(L, "interrupted!");
 }

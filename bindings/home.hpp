@@ -9,28 +9,56 @@
 
 #include <string_view>
 
+#include "bindings/fiber_index.hpp"
 #include "runtime/scheduler.hpp"
 
 namespace coir {
 
+class LuaFiber;
 class Resolver;
 
 // What one Lua state knows of the scheduler it runs on. Lives as long as the state.
 struct Home {
+    // What the shared thread's stack holds.
+    enum Shared {
+        handles = 1,  // [slot] = handle of every fiber that is alive, or false
+        threads,      // [slot] = Lua thread, or the number of the next free slot
+        fiber_metatable,
+        shared_values = fiber_metatable
+    };
+
+    struct IdleThread {
+        lua_State* thread;
+        int slot;
+    };
+    static constexpr int idle_limit = 64;
+
+    explicit Home(Scheduler& own) : scheduler(&own) {}
+
     Scheduler* scheduler;
-    lua_State* service;  // a Lua thread with an empty stack, for the dispatcher's own use
-    int fibers;          // registry references: [id] = handle of every fiber that is alive;
-    int idle_threads;    // Lua threads for fibers to come;
-    int cancelled;       // the error object of cancellation
-    int idle_count;
-    Deadline top_since;  // fiber.top_enable(), and the last fiber.top()
-    Deadline top_before;
-    const void* socket_metatable;  // its address is also its registry key
-    Resolver* resolver;            // resolver_of(); nullptr before its first use
+    lua_State* service = nullptr;  // a Lua thread for the dispatcher's own calls
+    lua_State* shared = nullptr;   // one that runs nothing
+    int cancelled = 0;  // registry reference: the error object of cancellation
+    int slots = 0;      // that have been given out
+    int free_slot = 0;  // the first of those that came back; 0: none
+    int idle_count = 0;
+    IdleThread idle[idle_limit];  // Lua threads for fibers to come, the last one first
+    FiberIndex fibers;
+    Deadline top_since{};  // fiber.top_enable(), and the last fiber.top()
+    Deadline top_before{};
+    const void* socket_metatable = nullptr;  // its address is also its registry key
+    Resolver* resolver = nullptr;            // resolver_of(); nullptr before its first use
 };
 
 inline Home& home_of(lua_State* L) { return **static_cast<Home**>(lua_getextraspace(L)); }
 inline Scheduler& scheduler_of(lua_State* L) { return *home_of(L).scheduler; }
+
+// Pushes what the shared thread holds at this place.
+inline void push_shared(lua_State* L, Home::Shared place) {
+    lua_State* shared = home_of(L).shared;
+    lua_pushvalue(shared, place);
+    lua_xmove(shared, L, 1);
+}
 
 // Prepares a fresh Lua state: must come before the first user thread exists. Raises for lack of
 // memory.
@@ -65,16 +93,28 @@ inline void push_view(lua_State* L, std::string_view text) {
 
 // -- Waiting --------------------------------------------------------------------------------------
 
-// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises
-// in a cancelled or interrupted fiber, and notes which Lua thread is about to wait.
-void begin_wait(lua_State* L);
-
 // True in a `__gc` that the collector has called. The collector stands still meanwhile, and lua_gc
 // refuses every question.
-bool inside_finalizer(lua_State* L);
+inline bool inside_finalizer(lua_State* L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
+
+// Raises what keeps L from waiting now.
+void refuse_wait(lua_State* L);
+
+// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises
+// in a cancelled fiber, and notes which Lua thread is about to wait.
+inline void begin_wait(lua_State* L) {
+    Home& home = home_of(L);
+    Fiber* fiber = home.scheduler->running();
+    bool may = fiber != nullptr && fiber->owner == &home && !fiber->cancelled();
+    if (!may || inside_finalizer(L)) refuse_wait(L);
+    fiber->waiter = L;
+}
 
 // Raises when `error` is cancellation or an interruption, and returns otherwise.
-void check_raise(lua_State* L, Error error);
+void raise_error(lua_State* L, Error error);
+inline void check_raise(lua_State* L, Error error) {
+    if (error) raise_error(L, error);
+}
 
 [[noreturn]] void raise_cancelled(lua_State* L);
 bool is_cancelled(lua_State* L, int index);

@@ -2,142 +2,148 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <new>
 
+#include "bindings/lua_failure.hpp"
 #include "runtime/address.hpp"
 
 namespace coir {
 
 namespace {
 
-// Keeps the traceback in the failed fiber's handle and lets the thrown value itself go on.
-int keep_traceback(lua_State* L) {
-    LuaFiber* fiber = running_fiber(L);
-    if (fiber == nullptr || is_cancelled(L, 1)) return 1;
-    push_fiber(L, *fiber);
-    luaL_traceback(L, L, nullptr, 1);
-    lua_setiuservalue(L, -2, LuaFiber::traceback_value);
-    lua_settop(L, 1);
-    return 1;
+// -- Lua threads ----------------------------------------------------------------------------------
+
+// Returns a place in the shared tables, where `false` stands for a handle from now on: what is put
+// there later needs no memory.
+int take_slot(lua_State* L, Home& home) {
+    int slot = home.free_slot != 0 ? home.free_slot : home.slots + 1;
+    push_shared(L, Home::handles);
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, slot);
+    push_shared(L, Home::threads);
+    int next_free = 0;
+    if (lua_rawgeti(L, -1, slot) == LUA_TNUMBER) next_free = static_cast<int>(lua_tointeger(L, -1));
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -3, slot);
+    lua_pop(L, 3);
+    home.free_slot = next_free;
+    home.slots = std::max(home.slots, slot);
+    return slot;
 }
 
-int to_text(lua_State* L) {
-    luaL_tolstring(L, 1, nullptr);
-    return 1;
+// Makes a Lua thread for the next fiber.
+void add_thread(lua_State* L, Home& home) {
+    lua_State* thread = lua_newthread(L);
+    int slot = take_slot(L, home);
+    push_shared(L, Home::threads);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, slot);
+    lua_pop(L, 2);
+    home.idle[home.idle_count++] = {thread, slot};
 }
 
-// What to say of the error at `index`, even if its own __tostring raises.
-const char* push_message(lua_State* L, int index) {
-    lua_pushcfunction(L, to_text);
-    lua_pushvalue(L, index);
-    if (lua_pcall(L, 1, 1, 0) == LUA_OK) return lua_tostring(L, -1);
-    return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
-}
-
-// Called with the error and the fiber's handle.
-int print_error(lua_State* L) {
-    auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, 2));
-    const char* message = push_message(L, 1);
-    const char* traceback = "";
-    if (lua_getiuservalue(L, 2, LuaFiber::traceback_value) == LUA_TSTRING) {
-        traceback = lua_tostring(L, -1);
+// Keeps the thread for fibers to come if there is room. Cannot fail.
+void release_thread(Home& home, Home::IdleThread thread) {
+    if (home.idle_count < Home::idle_limit) {
+        home.idle[home.idle_count++] = thread;
+        return;
     }
-    const char* name = fiber.named ? fiber.name().c_str() : "lua";
-    std::fprintf(stderr, "fiber %llu (%s) died: %s\n%s\n",
-                 static_cast<unsigned long long>(fiber.id()), name, message, traceback);
+    lua_pushinteger(home.shared, home.free_slot);
+    lua_rawseti(home.shared, Home::threads, thread.slot);
+    home.free_slot = thread.slot;
+}
+
+// -- Fibers ---------------------------------------------------------------------------------------
+
+FiberHandle& push_handle(lua_State* L) {
+    void* memory = lua_newuserdatauv(L, sizeof(FiberHandle), FiberHandle::user_values);
+    push_shared(L, Home::fiber_metatable);
+    lua_setmetatable(L, -2);
+    return *static_cast<FiberHandle*>(memory);
+}
+
+// Makes the handle on top of the stack, which is popped, that of `fiber`. Cannot fail.
+void attach(lua_State* L, Home& home, LuaFiber& fiber) {
+    home.scheduler->number(fiber);
+    fiber.handle = new (lua_touserdata(L, -1)) FiberHandle(fiber, fiber.id());
+    lua_xmove(L, home.shared, 1);
+    lua_rawseti(home.shared, Home::handles, fiber.slot);
+    home.fibers.insert(fiber);
+}
+
+// pack(...): makes them the outcome of the running fiber.
+int pack(lua_State* L) {
+    int n = lua_gettop(L);
+    lua_createtable(L, n, 0);
+    lua_insert(L, 1);
+    for (int i = n; i > 0; --i) lua_rawseti(L, 1, i);
+    push_fiber(L, *running_fiber(L));
+    lua_insert(L, 1);
+    lua_setiuservalue(L, 1, FiberHandle::outcome_value);
     return 0;
 }
 
-// A Lua thread with an empty stack: one that an earlier fiber has left, or a new one.
-lua_State* push_thread(lua_State* L, Home& home) {
-    if (home.idle_count == 0) return lua_newthread(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home.idle_threads);
-    lua_rawgeti(L, -1, home.idle_count);
-    lua_pushnil(L);
-    lua_rawseti(L, -3, home.idle_count--);
-    lua_remove(L, -2);
-    return lua_tothread(L, -1);
-}
-
-// Keeps the handle on top of the stack reachable while the fiber is alive.
-void anchor(lua_State* L, const Home& home, const LuaFiber& fiber) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home.fibers);
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, static_cast<lua_Integer>(fiber.id()));
-    lua_pop(L, 1);
-}
-
-// Takes the thread from the handle on top of `service` for fibers to come, if there is room; the
-// table has its room from the beginning, so nothing here can fail.
-void recycle_thread(Home& home, LuaFiber& fiber) {
-    constexpr int limit = 256;
-    lua_State* service = home.service;
-    if (home.idle_count < limit) {
-        lua_resetthread(fiber.thread);
-        lua_rawgeti(service, LUA_REGISTRYINDEX, home.idle_threads);
-        lua_getiuservalue(service, -2, LuaFiber::thread_value);
-        lua_rawseti(service, -2, ++home.idle_count);
-        lua_pop(service, 1);
-    }
-    lua_pushnil(service);
-    lua_setiuservalue(service, -2, LuaFiber::thread_value);
-    fiber.thread = nullptr;
-}
+int raise_too_many(lua_State* L) { return luaL_error(L, "too many results"); }
 
 }  // namespace
 
 // -- Life -----------------------------------------------------------------------------------------
 
-LuaFiber& push_new_fiber(lua_State* L, int function) {
+Result<LuaFiber*> push_new_fiber(lua_State* L, int function) {
     Home& home = home_of(L);
     int arguments = lua_gettop(L) - function;
-    void* memory = lua_newuserdatauv(L, sizeof(LuaFiber), LuaFiber::user_values);
-    auto* fiber = new (memory) LuaFiber(home, nullptr);
-    luaL_setmetatable(L, "fiber");
-    fiber->thread = push_thread(L, home);
-    lua_setiuservalue(L, -2, LuaFiber::thread_value);
-    fiber->arguments = arguments;
-    if (!lua_checkstack(fiber->thread, arguments + LUA_MINSTACK))
-        luaL_error(L, "too many arguments");
-    lua_Debug caller;
-    if (lua_getstack(L, 1, &caller) && lua_getinfo(L, "Sl", &caller)) {
-        std::memcpy(fiber->created_source, caller.short_src, sizeof caller.short_src);
-        fiber->created_line = caller.currentline;
+    push_handle(L);
+    if (home.idle_count == 0) add_thread(L, home);
+    auto [thread, slot] = home.idle[home.idle_count - 1];
+    if (!lua_checkstack(thread, arguments + LUA_MINSTACK)) luaL_error(L, "too many arguments");
+    StackPool& stacks = home.scheduler->stacks();
+    Result<Stack> stack = stacks.allocate();
+    if (!stack) {
+        lua_pop(L, 1);
+        return stack.error();
     }
+    // Nothing can fail from here on.
+    --home.idle_count;
+    constexpr std::uintptr_t line = 64;
+    char* place = stack->top() - (sizeof(LuaFiber) + line - 1) / line * line;
+    auto* fiber = new (place) LuaFiber(home, thread, slot);
+    Scheduler::give_stack(*fiber, stacks, *stack, place);
+    fiber->arguments = arguments;
+    lua_pushvalue(L, -1);
+    attach(L, home, *fiber);
     lua_insert(L, function);
-    lua_pushcfunction(fiber->thread, keep_traceback);
-    lua_xmove(L, fiber->thread, arguments + 1);
-    home.scheduler->number(*fiber);
-    anchor(L, home, *fiber);
-    return *fiber;
+    lua_pushcfunction(thread, keep_traceback);
+    lua_xmove(L, thread, arguments + 1);
+    return fiber;
 }
 
-Error start_new_fiber(lua_State* L, LuaFiber& fiber, bool now) {
+void note_creator(lua_State* L, LuaFiber& fiber) {
+    lua_Debug caller;
+    if (!lua_getstack(L, 1, &caller) || !lua_getinfo(L, "Sl", &caller)) return;
+    std::memcpy(fiber.created_source, caller.short_src, sizeof caller.short_src);
+    fiber.created_line = caller.currentline;
+}
+
+void start_new_fiber(lua_State* L, LuaFiber& fiber, bool now) {
     Scheduler& scheduler = scheduler_of(L);
     if (LuaFiber* self = running_fiber(L))
         self->waiter = L;  // where it stands while the new one runs
-    return now && !inside_finalizer(L) ? scheduler.start_now(fiber) : scheduler.start(fiber);
-}
-
-void forget_fiber(lua_State* L, const LuaFiber& fiber) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
-    lua_pushnil(L);
-    lua_rawseti(L, -2, static_cast<lua_Integer>(fiber.id()));
-    lua_pop(L, 1);
+    // It has its stack, so that neither can fail.
+    (void)(now && !inside_finalizer(L) ? scheduler.start_now(fiber) : scheduler.start(fiber));
 }
 
 LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L)) {
     Home& home = home_of(L);
-    void* memory = lua_newuserdatauv(L, sizeof(LuaFiber), LuaFiber::user_values);
-    auto* fiber = new (memory) LuaFiber(home, L);
-    luaL_setmetatable(L, "fiber");
+    void* memory = lua_newuserdatauv(L, sizeof(LuaFiber), 0);
+    luaL_ref(L, LUA_REGISTRYINDEX);
+    push_handle(L);
+    auto* fiber = new (memory) LuaFiber(home, L, take_slot(L, home));
     fiber->main = main;
     fiber->is_main = true;
-    home.scheduler->number(*fiber);
-    anchor(L, home, *fiber);
-    lua_pop(L, 1);
+    attach(L, home, *fiber);
     return *fiber;
 }
 
@@ -151,28 +157,69 @@ void LuaFiber::body() {
     } else {
         call();
     }
+    lua_settop(thread, 0);
 }
 
 void LuaFiber::call() {
-    failed = lua_pcall(thread, arguments, LUA_MULTRET, 1) != LUA_OK;
-    if (failed && !joinable) report_error();
+    int first = lua_gettop(thread) - arguments;
+    if (lua_pcall(thread, arguments, LUA_MULTRET, 1) == LUA_OK) {
+        if (handle->joinable) keep_results(first);
+    } else {
+        keep_failure();
+    }
 }
 
-void LuaFiber::report_error() {
-    if (is_cancelled(thread, -1)) return;
-    lua_pushcfunction(thread, print_error);
+// Moves the results, from `first` up, to the handle.
+void LuaFiber::keep_results(int first) {
+    int n = handle->results = lua_gettop(thread) - first + 1;
+    if (n == 0) return;
+    bool room = lua_checkstack(thread, LUA_MINSTACK) != 0;
+    if (!room) {
+        lua_settop(thread, first - 1);
+        n = 0;
+    }
+    if (n == 1) {
+        push_fiber(thread, *this);
+        lua_insert(thread, -2);
+        lua_setiuservalue(thread, -2, FiberHandle::outcome_value);
+        handle->outcome = FiberHandle::Outcome::value;
+        return;
+    }
+    lua_pushcfunction(thread, room ? pack : raise_too_many);
+    lua_insert(thread, -n - 1);
+    if (lua_pcall(thread, n, 0, 1) == LUA_OK) {
+        handle->outcome = FiberHandle::Outcome::table;
+    } else {
+        keep_failure();
+    }
+}
+
+// The error is on top of the thread's stack.
+void LuaFiber::keep_failure() {
+    handle->failed = true;
+    lua_pushcfunction(thread, keep_error);
     lua_insert(thread, -2);
-    push_fiber(thread, *this);
-    if (lua_pcall(thread, 2, 0, 0) != LUA_OK) lua_pop(thread, 1);
+    if (lua_pcall(thread, 1, 0, 0) != LUA_OK) lua_pop(thread, 1);
 }
 
-void LuaFiber::report_unjoined(lua_State* L) {
-    if (is_cancelled(thread, -1)) return;
-    lua_pushcfunction(L, print_error);
-    lua_pushvalue(thread, -1);
-    lua_xmove(thread, L, 1);
-    lua_pushvalue(L, 1);
-    lua_call(L, 2, 0);
+// Outside any protected call: nothing here may allocate.
+void LuaFiber::ended() {
+    auto& home = *static_cast<Home*>(owner);
+    lua_State* shared = home.shared;
+    handle->fiber = nullptr;
+    handle->switches = switches();
+    if (has_storage) {
+        lua_rawgeti(shared, Home::handles, slot);
+        lua_pushnil(shared);
+        lua_setiuservalue(shared, -2, FiberHandle::storage_value);
+        lua_pop(shared, 1);
+    }
+    lua_pushboolean(shared, 0);
+    lua_rawseti(shared, Home::handles, slot);  // this may have been the last reference
+    home.fibers.erase(*this);
+    if (is_main) return;
+    release_thread(home, {thread, slot});
+    this->~LuaFiber();
 }
 
 bool LuaFiber::try_set_name(std::string_view name) {
@@ -185,25 +232,11 @@ bool LuaFiber::try_set_name(std::string_view name) {
     }
 }
 
-// Runs on the dispatcher's stack, outside any protected call: nothing here may allocate.
-void LuaFiber::ended() {
-    if (is_main) return;
-    Home& home = home_of(thread);
-    lua_State* service = home.service;
-    lua_rawgeti(service, LUA_REGISTRYINDEX, home.fibers);
-    lua_rawgeti(service, -1, static_cast<lua_Integer>(id()));
-    bool no_results = !failed && lua_gettop(thread) == 1;  // but the message handler
-    if (!joinable || no_results) recycle_thread(home, *this);
-    lua_pushnil(service);
-    lua_setiuservalue(service, -2, storage_value);
-    lua_pushnil(service);
-    lua_rawseti(service, -3, static_cast<lua_Integer>(id()));
-    lua_settop(service, 0);  // this may have been the last reference
-}
-
 // -- Looking --------------------------------------------------------------------------------------
 
-LuaFiber& check_fiber(lua_State* L, int index) { return check_object<LuaFiber>(L, index, "fiber"); }
+FiberHandle& check_fiber(lua_State* L, int index) {
+    return check_object<FiberHandle>(L, index, "fiber");
+}
 
 LuaFiber& check_running_fiber(lua_State* L) {
     LuaFiber* fiber = running_fiber(L);
@@ -212,15 +245,15 @@ LuaFiber& check_running_fiber(lua_State* L) {
 }
 
 LuaFiber& check_living_fiber(lua_State* L, int index) {
-    LuaFiber& fiber = check_fiber(L, index);
-    if (fiber.dead()) luaL_error(L, "the fiber is dead");
-    return fiber;
+    FiberHandle& handle = check_fiber(L, index);
+    if (handle.fiber == nullptr) luaL_error(L, "the fiber is dead");
+    return *handle.fiber;
 }
 
 void push_fiber(lua_State* L, const LuaFiber& fiber) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
-    lua_rawgeti(L, -1, static_cast<lua_Integer>(fiber.id()));
-    lua_remove(L, -2);
+    lua_State* shared = home_of(L).shared;
+    lua_rawgeti(shared, Home::handles, fiber.slot);
+    lua_xmove(shared, L, 1);
 }
 
 void push_waiting(lua_State* L, const LuaFiber& fiber) {
@@ -250,16 +283,22 @@ void push_waiting(lua_State* L, const LuaFiber& fiber) {
     lua_concat(L, 2);
 }
 
+// Pushes where a fiber failed.
+static void push_last_traceback(lua_State* L, const FiberHandle& handle, int index) {
+    lua_getiuservalue(L, index, FiberHandle::outcome_value);
+    if (handle.outcome == FiberHandle::Outcome::failure) take_failure_traceback(L);
+    bool known = handle.failed && handle.outcome != FiberHandle::Outcome::value;
+    if (known && lua_type(L, -1) == LUA_TSTRING) return;
+    lua_pop(L, 1);
+    lua_pushliteral(L, "");
+}
+
 // A fiber that waits inside coroutines is shown from the innermost one outwards.
-void push_traceback(lua_State* L, LuaFiber& fiber, int handle) {
-    handle = lua_absindex(L, handle);
-    if (fiber.dead() || fiber.thread == nullptr) {
-        if (lua_getiuservalue(L, handle, LuaFiber::traceback_value) != LUA_TSTRING) {
-            lua_pop(L, 1);
-            lua_pushliteral(L, "");
-        }
-        return;
-    }
+void push_traceback(lua_State* L, int index) {
+    index = lua_absindex(L, index);
+    FiberHandle& handle = check_fiber(L, index);
+    if (handle.fiber == nullptr) return push_last_traceback(L, handle, index);
+    LuaFiber& fiber = *handle.fiber;
     bool running = &fiber == running_fiber(L);
     lua_State* innermost = running ? L : fiber.waiting_thread();
     if (innermost == nullptr) innermost = fiber.thread;

@@ -1,6 +1,7 @@
 // lua_fiber_module.cpp: the Lua module coir.fiber, and the methods of a fiber's handle.
 #include <cstring>
 
+#include "bindings/lua_failure.hpp"
 #include "bindings/lua_fiber.hpp"
 #include "bindings/lua_sync.hpp"
 
@@ -12,17 +13,16 @@ constexpr std::size_t longest_name = 255;
 
 // Pushes the handle of the living fiber with this id, or nil.
 LuaFiber* push_found(lua_State* L, lua_Integer id) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
-    lua_rawgeti(L, -1, id);
-    lua_remove(L, -2);
-    auto* fiber = static_cast<LuaFiber*>(lua_touserdata(L, -1));
-    if (fiber != nullptr && !fiber->dead()) return fiber;
-    lua_pop(L, 1);
-    lua_pushnil(L);
-    return nullptr;
+    LuaFiber* fiber = home_of(L).fibers.find(static_cast<std::uint64_t>(id));
+    if (fiber == nullptr) {
+        lua_pushnil(L);
+    } else {
+        push_fiber(L, *fiber);
+    }
+    return fiber;
 }
 
-// The fiber that argument `index` says, by handle or by id.
+// The living fiber that argument `index` says, by handle or by id.
 LuaFiber& check_fiber_or_id(lua_State* L, int index) {
     if (lua_type(L, index) != LUA_TNUMBER) return check_living_fiber(L, index);
     LuaFiber* fiber = push_found(L, luaL_checkinteger(L, index));
@@ -31,8 +31,9 @@ LuaFiber& check_fiber_or_id(lua_State* L, int index) {
     return *fiber;
 }
 
-LuaFiber& opt_fiber(lua_State* L, int index) {
-    return lua_isnoneornil(L, index) ? check_running_fiber(L) : check_fiber(L, index);
+// The handle at `index`, or without one that of the running fiber.
+FiberHandle& opt_fiber(lua_State* L, int index) {
+    return lua_isnoneornil(L, index) ? *check_running_fiber(L).handle : check_fiber(L, index);
 }
 
 // -- Starting -------------------------------------------------------------------------------------
@@ -41,13 +42,15 @@ enum class Start { queued, now, joinable };
 
 int start_fiber(lua_State* L, Start how) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    LuaFiber& fiber = push_new_fiber(L, 1);
-    fiber.joinable = how == Start::joinable;
-    Error error = start_new_fiber(L, fiber, how == Start::now);
-    if (!error) return 1;
-    forget_fiber(L, fiber);
-    return push_failure(L, error, "cannot start a fiber (%I alive)",
-                        static_cast<LUAI_UACINT>(scheduler_of(L).fibers()));
+    Result<LuaFiber*> fiber = push_new_fiber(L, 1);
+    if (!fiber) {
+        return push_failure(L, fiber.error(), "cannot start a fiber (%I alive)",
+                            static_cast<LUAI_UACINT>(scheduler_of(L).fibers()));
+    }
+    (*fiber)->handle->joinable = how == Start::joinable;
+    note_creator(L, **fiber);
+    start_new_fiber(L, **fiber, how == Start::now);
+    return 1;
 }
 
 int fiber_create(lua_State* L) { return start_fiber(L, Start::now); }
@@ -72,36 +75,43 @@ int fiber_sleep(lua_State* L) {
     return error ? push_failure(L, error) : 0;
 }
 
-int push_results(lua_State* L, LuaFiber& fiber) {
-    fiber.joined = true;
-    lua_pushboolean(L, !fiber.failed);
-    if (fiber.thread == nullptr) return 1;
-    int first = fiber.failed ? lua_gettop(fiber.thread) : 2;
-    int count = lua_gettop(fiber.thread) - first + 1;
-    luaL_checkstack(L, count, "too many results");
-    for (int i = 0; i < count; ++i) {
-        lua_pushvalue(fiber.thread, first + i);
-        lua_xmove(fiber.thread, L, 1);
-    }
-    return count + 1;
+// Pushes what has come of the dead fiber at index 1.
+int push_outcome(lua_State* L, const FiberHandle& handle) {
+    using Outcome = FiberHandle::Outcome;
+    lua_pushboolean(L, !handle.failed);
+    if (handle.outcome == Outcome::none) return 1;
+    lua_getiuservalue(L, 1, FiberHandle::outcome_value);
+    if (handle.outcome == Outcome::failure) take_failure(L);
+    if (handle.outcome != Outcome::table) return 2;
+    int table = lua_gettop(L);
+    luaL_checkstack(L, handle.results, "too many results");
+    for (int i = 1; i <= handle.results; ++i) lua_rawgeti(L, table, i);
+    lua_remove(L, table);
+    return handle.results + 1;
 }
 
 int fiber_join(lua_State* L) {
     if (lua_type(L, 1) == LUA_TNUMBER) check_fiber_or_id(L, 1);
-    LuaFiber& fiber = check_fiber(L, 1);
+    FiberHandle& handle = check_fiber(L, 1);
     Deadline deadline = opt_timeout(L, 2);
-    if (!fiber.joinable)
-        luaL_error(L, fiber.dead() ? "the fiber is dead" : "the fiber is not joinable");
+    if (!handle.joinable) {
+        luaL_error(L, handle.fiber == nullptr ? "the fiber is dead" : "the fiber is not joinable");
+    }
     begin_wait(L);
-    if (&fiber == running_fiber(L)) luaL_error(L, "cannot join itself");
-    Error error = scheduler_of(L).join(fiber, deadline);
-    check_raise(L, error);
-    if (!error && !fiber.joinable) luaL_error(L, "the fiber is not joinable");  // meanwhile
-    if (!error) return push_results(L, fiber);
-    lua_pushboolean(L, false);
-    lua_pushstring(L, error == std::errc::timed_out ? "timed out" : std::strerror(error.code()));
-    lua_pushinteger(L, error.code());
-    return 3;
+    if (handle.fiber != nullptr) {
+        if (handle.fiber == running_fiber(L)) luaL_error(L, "cannot join itself");
+        Error error = scheduler_of(L).join(*handle.fiber, deadline);
+        check_raise(L, error);
+        if (error) {
+            bool late = error == std::errc::timed_out;
+            lua_pushboolean(L, false);
+            lua_pushstring(L, late ? "timed out" : std::strerror(error.code()));
+            lua_pushinteger(L, error.code());
+            return 3;
+        }
+        if (!handle.joinable) luaL_error(L, "the fiber is not joinable");  // meanwhile
+    }
+    return push_outcome(L, handle);
 }
 
 // -- Cancelling and waking ------------------------------------------------------------------------
@@ -146,7 +156,7 @@ int fiber_self(lua_State* L) {
 }
 
 int fiber_id(lua_State* L) {
-    lua_pushinteger(L, static_cast<lua_Integer>(opt_fiber(L, 1).id()));
+    lua_pushinteger(L, static_cast<lua_Integer>(opt_fiber(L, 1).id));
     return 1;
 }
 
@@ -161,14 +171,16 @@ int fiber_status(lua_State* L) {
 }
 
 int fiber_csw(lua_State* L) {
-    lua_pushinteger(L, static_cast<lua_Integer>(opt_fiber(L, 1).switches()));
+    const FiberHandle& handle = opt_fiber(L, 1);
+    std::uint64_t n = handle.fiber == nullptr ? handle.switches : handle.fiber->switches();
+    lua_pushinteger(L, static_cast<lua_Integer>(n));
     return 1;
 }
 
 int fiber_set_joinable(lua_State* L) {
     LuaFiber& fiber = check_living_fiber(L, 1);
     luaL_checktype(L, 2, LUA_TBOOLEAN);
-    fiber.joinable = lua_toboolean(L, 2) != 0;
+    fiber.handle->joinable = lua_toboolean(L, 2) != 0;
     return 0;
 }
 
@@ -197,34 +209,23 @@ int fiber_name(lua_State* L) {
 // -- The handle -----------------------------------------------------------------------------------
 
 int handle_tostring(lua_State* L) {
-    LuaFiber& fiber = check_fiber(L, 1);
-    lua_pushfstring(L, fiber.dead() ? "fiber: %I (dead)" : "fiber: %I",
-                    static_cast<LUAI_UACINT>(fiber.id()));
+    const FiberHandle& handle = check_fiber(L, 1);
+    lua_pushfstring(L, handle.fiber == nullptr ? "fiber: %I (dead)" : "fiber: %I",
+                    static_cast<LUAI_UACINT>(handle.id));
     return 1;
 }
 
-// Methods come from the table that is the upvalue; `storage` is made on demand.
+// Methods come from the table that is the upvalue, where `storage` is `false`: it is made on demand.
 int handle_index(lua_State* L) {
-    if (lua_type(L, 2) == LUA_TSTRING && std::strcmp(lua_tostring(L, 2), "storage") == 0) {
-        check_living_fiber(L, 1);
-        if (lua_getiuservalue(L, 1, LuaFiber::storage_value) == LUA_TTABLE) return 1;
-        lua_newtable(L);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, 1, LuaFiber::storage_value);
-        return 1;
-    }
-    lua_settop(L, 2);
-    lua_rawget(L, lua_upvalueindex(1));
+    if (lua_gettop(L) != 2) lua_settop(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TBOOLEAN) return 1;
+    LuaFiber& fiber = check_living_fiber(L, 1);
+    if (lua_getiuservalue(L, 1, FiberHandle::storage_value) == LUA_TTABLE) return 1;
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, FiberHandle::storage_value);
+    fiber.has_storage = true;
     return 1;
-}
-
-// A failure that nobody has joined is not lost silently. Nothing happens when it is called by hand.
-int handle_gc(lua_State* L) {
-    LuaFiber& fiber = check_fiber(L, 1);
-    if (!inside_finalizer(L)) return 0;
-    if (fiber.failed && fiber.joinable && !fiber.joined) fiber.report_unjoined(L);
-    fiber.~LuaFiber();
-    return 0;
 }
 
 const luaL_Reg methods[] = {{"id", fiber_id},
@@ -262,16 +263,17 @@ const luaL_Reg functions[] = {{"create", fiber_create},
 
 int open_fiber(lua_State* L) {
     luaL_newlib(L, functions);
-    luaL_newmetatable(L, "fiber");
+    push_shared(L, Home::fiber_metatable);
     luaL_newlib(L, methods);
     add_fiber_report_methods(L);
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "storage");
     lua_pushcclosure(L, handle_index, 1);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, handle_tostring);
     lua_setfield(L, -2, "__tostring");
-    lua_pushcfunction(L, handle_gc);
-    lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
+    make_failure_class(L);
     add_fiber_reports(L);
     open_sync(L);
     open_channel(L);

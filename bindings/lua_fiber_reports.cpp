@@ -11,8 +11,8 @@ namespace {
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// Pushes one row of info() for the fiber whose handle is at `handle`.
-void push_info(lua_State* L, LuaFiber& fiber, int handle, bool backtrace) {
+// Pushes one row of info().
+void push_info(lua_State* L, LuaFiber& fiber, bool backtrace) {
     lua_createtable(L, 0, 10);
     push_fiber_name(L, fiber);
     lua_setfield(L, -2, "name");
@@ -22,7 +22,7 @@ void push_info(lua_State* L, LuaFiber& fiber, int handle, bool backtrace) {
     lua_setfield(L, -2, "csw");
     lua_pushnumber(L, seconds(fiber.ran()));
     lua_setfield(L, -2, "time");
-    lua_pushstring(L, status_text(fiber));
+    lua_pushstring(L, status_text(*fiber.handle));
     lua_setfield(L, -2, "status");
     lua_createtable(L, 0, 2);
     lua_pushinteger(L, static_cast<lua_Integer>(fiber.stack_used()));
@@ -39,7 +39,9 @@ void push_info(lua_State* L, LuaFiber& fiber, int handle, bool backtrace) {
         lua_setfield(L, -2, "waiting");
     }
     if (backtrace) {
-        push_traceback(L, fiber, handle);
+        push_fiber(L, fiber);
+        push_traceback(L, -1);
+        lua_remove(L, -2);
         lua_setfield(L, -2, "backtrace");
     }
 }
@@ -53,26 +55,28 @@ bool wants_backtrace(lua_State* L, int index) {
     return wanted;
 }
 
+// Calls visit(fiber) for each living fiber of this Lua state.
+template <class Visit>
+void for_each_fiber(lua_State* L, Visit visit) {
+    Home& home = home_of(L);
+    home.scheduler->for_each_fiber([&](Fiber& fiber) {
+        if (fiber.owner == &home) visit(static_cast<LuaFiber&>(fiber));
+    });
+}
+
 int fiber_info(lua_State* L) {
     bool backtrace = wants_backtrace(L, 1);
     lua_newtable(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home_of(L).fibers);
-    lua_pushnil(L);
-    while (lua_next(L, -2) != 0) {
-        auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, -1));
-        if (!fiber.dead()) {
-            push_info(L, fiber, lua_gettop(L), backtrace);
-            lua_rawseti(L, -5, lua_tointeger(L, -3));
-        }
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
+    for_each_fiber(L, [&](LuaFiber& fiber) {
+        push_info(L, fiber, backtrace);
+        lua_rawseti(L, -2, static_cast<lua_Integer>(fiber.id()));
+    });
     return 1;
 }
 
 int fiber_own_info(lua_State* L) {
     LuaFiber& fiber = check_living_fiber(L, 1);
-    push_info(L, fiber, 1, wants_backtrace(L, 2));
+    push_info(L, fiber, wants_backtrace(L, 2));
     return 1;
 }
 
@@ -81,7 +85,7 @@ int fiber_traceback(lua_State* L) {
         lua_settop(L, 0);
         push_fiber(L, check_running_fiber(L));
     }
-    push_traceback(L, check_fiber(L, 1), 1);
+    push_traceback(L, 1);
     return 1;
 }
 
@@ -131,18 +135,13 @@ int fiber_top(lua_State* L) {
     lua_pushinteger(L, 0);
     lua_setfield(L, -2, "cpu_misses");
     lua_newtable(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, home.fibers);
-    lua_pushnil(L);
-    while (lua_next(L, -2) != 0) {
-        auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, -1));
+    for_each_fiber(L, [&](LuaFiber& fiber) {
         lua_pushfstring(L, "%I/", static_cast<LUAI_UACINT>(fiber.id()));
         push_fiber_name(L, fiber);
         lua_concat(L, 2);
         push_usage(L, fiber, now);
-        lua_rawset(L, -6);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
+        lua_rawset(L, -3);
+    });
     lua_setfield(L, -2, "cpu");
     home.top_before = now;
     return 1;
@@ -171,9 +170,9 @@ int clock_microseconds(lua_State* L) {
 
 }  // namespace
 
-const char* status_text(const LuaFiber& fiber) {
-    if (fiber.dead()) return "dead";
-    return fiber.state() == Fiber::State::running ? "running" : "suspended";
+const char* status_text(const FiberHandle& handle) {
+    if (handle.fiber == nullptr) return "dead";
+    return handle.fiber->state() == Fiber::State::running ? "running" : "suspended";
 }
 
 void push_fiber_name(lua_State* L, const LuaFiber& fiber) {

@@ -102,7 +102,6 @@ void serve_socket(LuaFiber& fiber) {
     auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread, 2));
     fiber.call();
     shared.listener.close();
-    lua_remove(fiber.thread, 2);
 }
 
 // stop([timeout]) -> true | false, message, code
@@ -197,19 +196,19 @@ bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t 
         lua_pushvalue(L, index);
         lua_rawgeti(L, sockets, static_cast<lua_Integer>(i + 1));
         Result<Address> address = shared.listener.sockets()[i]->name();
-        LuaFiber& fiber = push_new_fiber(L, sockets + 1);
-        fiber.arguments -= 1;
-        fiber.around = serve_socket;
-        if (address) {
-            address->set_port(asked);
-            shared.name_fiber(fiber, *address);
-        }
-        if (Error error = start_new_fiber(L, fiber, false)) {
-            forget_fiber(L, fiber);
+        Result<LuaFiber*> fiber = push_new_fiber(L, sockets + 1);
+        if (!fiber) {
             shared.listener.close();
-            module_failure(L, error);
+            module_failure(L, fiber.error());
             return false;
         }
+        (*fiber)->arguments -= 1;
+        (*fiber)->around = serve_socket;
+        if (address) {
+            address->set_port(asked);
+            shared.name_fiber(**fiber, *address);
+        }
+        start_new_fiber(L, **fiber, false);
         lua_settop(L, sockets);
     }
     lua_pop(L, 1);
@@ -234,16 +233,15 @@ int outlast_shortage(lua_State* L, lua_CFunction serve) {
 
 Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from,
                     int first, void (*around)(LuaFiber& fiber)) {
-    LuaFiber& fiber = push_new_fiber(L, first);
-    fiber.arguments -= 2;
-    fiber.around = around;
-    shared.name_fiber(fiber, from);
-    while (Error error = start_new_fiber(L, fiber, true)) {
-        if (Error ended = shared.listener.endure(error, socket)) {
-            forget_fiber(L, fiber);
-            return ended;
-        }
+    Result<LuaFiber*> fiber = push_new_fiber(L, first);
+    while (!fiber) {
+        if (Error ended = shared.listener.endure(fiber.error(), socket)) return ended;
+        fiber = push_new_fiber(L, first);
     }
+    (*fiber)->arguments -= 2;
+    (*fiber)->around = around;
+    shared.name_fiber(**fiber, from);
+    start_new_fiber(L, **fiber, true);
     return {};
 }
 

@@ -18,8 +18,6 @@ void serve_connection(LuaFiber& fiber) {
         }
         if (client.socket.is_open()) (void)client.socket.close();
     }
-    lua_remove(L, 3);
-    lua_remove(L, 2);
 }
 
 // Starts the handler for the client on top of the stack.

@@ -24,8 +24,6 @@ void serve_datagram(LuaFiber& fiber) {
         fiber.call();
         fiber.asked = nullptr;
     }
-    lua_remove(L, 3);
-    lua_remove(L, 2);
 }
 
 // Starts the handler for a datagram, whose data is on top of the stack.

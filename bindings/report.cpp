@@ -25,7 +25,7 @@ void print_fiber(lua_State* L, LuaFiber& fiber, const Output& output) {
     }
     if (output.with_traceback) {
         push_fiber(L, fiber);
-        push_traceback(L, fiber, lua_gettop(L));
+        push_traceback(L, -1);
         std::fprintf(output.file, "\n%s", lua_tostring(L, -1));
     }
     std::fputc('\n', output.file);

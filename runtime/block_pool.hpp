@@ -29,6 +29,8 @@ public:
         return static_cast<char*>(kept_ > 0 ? blocks_[--kept_] : std::malloc(block_size));
     }
 
+    std::size_t kept() const { return kept_; }  // blocks that nobody holds
+
     void give_back(char* block) {
         if (kept_ < blocks_.size()) {
             blocks_[kept_++] = block;

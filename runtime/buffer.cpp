@@ -27,6 +27,7 @@ Error Buffer::put_back(std::string_view bytes) {
 }
 
 void Buffer::release() {
+    if (memory_ == nullptr) return;
     if (capacity_ == BlockPool::block_size) {
         blocks_.give_back(memory_);
     } else {

@@ -50,6 +50,8 @@ public:
     }
     Error put_back(std::string_view bytes);  // in front of what is there
 
+    // Gives the memory back, with what is in it.
+    void release();
     // Gives the memory back if nothing is in it.
     void release_if_empty() {
         if (empty() && memory_ != nullptr) release();
@@ -57,7 +59,6 @@ public:
 
 private:
     Error make_room(std::size_t n);
-    void release();
     Error grow(std::size_t front, std::size_t back);
     Error enlarge(std::size_t needed);
 

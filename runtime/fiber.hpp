@@ -1,9 +1,8 @@
 // fiber.hpp: one line of execution with a C stack of its own, and the lists on which fibers wait.
 //
 // A fiber is in exactly one place: running, on the ready list, or parked on one wait list, perhaps
-// with a deadline. A Fiber is owned by whoever made it (a C++ handle, a Lua userdata) and must stay
-// where it is until it is dead; its stack belongs to the scheduler. Only the scheduler moves a
-// fiber.
+// with a deadline. A Fiber is owned by whoever made it and must stay where it is until it is dead;
+// its stack belongs to the scheduler, or holds the fiber itself. Only the scheduler moves a fiber.
 #pragma once
 
 #include <cstdint>
@@ -82,7 +81,7 @@ protected:
     // The fiber's work, on its own stack. No exception may leave it.
     virtual void body() = 0;
 
-    // Called by the dispatcher, on its stack, once the fiber is dead and its stack is gone. May
+    // Called once the fiber is dead, by whoever runs next and on its stack. Must not wait. May
     // destroy the fiber.
     virtual void ended() {}
 
@@ -104,6 +103,7 @@ private:
     unsigned stack_id_ = 0;
     void* fake_stack_ = nullptr;
     Stack stack_;
+    char* first_frame_ = nullptr;  // where the frames begin, somewhat below the top
     StackPool* stack_pool_ = nullptr;
     Scheduler* scheduler_ = nullptr;
     Duration ran_{};

@@ -48,6 +48,11 @@ public:
 
     bool empty() const { return end_.next_ == &end_; }
     T& front() { return element(*end_.next_); }
+    // The one behind `element`; nullptr behind the last.
+    T* after(T& element) {
+        Hook* next = static_cast<Hook&>(element).next_;
+        return next == &end_ ? nullptr : &List::element(*next);
+    }
     void push_back(T& element) { static_cast<Hook&>(element).insert_before(end_); }
     void push_front(T& element) { static_cast<Hook&>(element).insert_before(*end_.next_); }
 

@@ -18,6 +18,8 @@ using boost::context::detail::transfer_t;
 
 namespace {
 
+constexpr unsigned turns_in_a_row = 16;
+constexpr std::size_t many_fibers = 32;  // that the processor's caches do not hold all of
 constexpr Deadline long_ago = Deadline::min();
 constexpr int farewell_turns = 100;
 
@@ -61,15 +63,15 @@ Scheduler* Scheduler::current() { return current_scheduler; }
 
 // -- Starting -------------------------------------------------------------------------------------
 
-Error Scheduler::start(Fiber& fiber, StackPool* stacks) {
-    if (Error error = prepare(fiber, stacks == nullptr ? stacks_ : *stacks)) return error;
+Error Scheduler::start(Fiber& fiber) {
+    if (Error error = prepare(fiber)) return error;
     ready_.push_back(fiber);
     return {};
 }
 
 Error Scheduler::start_now(Fiber& fiber) {
     if (running_ == nullptr) return start(fiber);
-    if (Error error = prepare(fiber, stacks_)) return error;
+    if (Error error = prepare(fiber)) return error;
     Fiber& caller = *running_;
     next_.push_front(caller);
     next_.push_front(fiber);
@@ -78,19 +80,27 @@ Error Scheduler::start_now(Fiber& fiber) {
     return {};
 }
 
-Error Scheduler::prepare(Fiber& fiber, StackPool& stacks) {
-    assert(fiber.state_ == Fiber::State::fresh && fiber.scheduler_ == nullptr);
-    Result<Stack> stack = stacks.allocate();
-    if (!stack) return stack.error();
+void Scheduler::give_stack(Fiber& fiber, StackPool& stacks, Stack stack, char* end) {
     fiber.stack_pool_ = &stacks;
-    fiber.stack_ = *stack;
-    fiber.stack_id_ = register_stack(stack->bottom, stack->top());
+    fiber.stack_ = stack;
+    fiber.first_frame_ = end;
+}
+
+Error Scheduler::prepare(Fiber& fiber) {
+    assert(fiber.state_ == Fiber::State::fresh && fiber.scheduler_ == nullptr);
+    if (fiber.stack_pool_ == nullptr) {
+        Result<Stack> stack = stacks_.allocate();
+        if (!stack) return stack.error();
+        give_stack(fiber, stacks_, *stack, stack->top());
+    }
     number(fiber);
     // Stacks begin at different places of their pages: parked frames that all lay at the same one
     // would compete for a small part of the processor's caches.
-    std::size_t offset = fiber.id_ % 16 * 64;
+    fiber.first_frame_ -= fiber.id_ % 16 * 64;
+    char* bottom = fiber.stack_.bottom;
+    fiber.stack_id_ = register_stack(bottom, fiber.first_frame_);
     fiber.context_ =
-        make_fcontext(stack->top() - offset, stack->size - offset,
+        make_fcontext(fiber.first_frame_, static_cast<std::size_t>(fiber.first_frame_ - bottom),
                       [](transfer_t from) { enter(*static_cast<Fiber*>(from.data), from.fctx); });
     fiber.scheduler_ = this;
     fiber.state_ = Fiber::State::ready;
@@ -116,7 +126,7 @@ inline void Scheduler::switch_context(Fiber* from, Fiber* to) {
     arrived(context, fake_stack);
 }
 
-// On the stack that was entered: notes where the one that was left goes on.
+// On the stack that was entered: notes where the one that was left goes on, if it ever does.
 inline void Scheduler::arrived(void* context, void* fake_stack) {
     if (left_ == nullptr) {
         dispatcher_ = context;
@@ -124,6 +134,7 @@ inline void Scheduler::arrived(void* context, void* fake_stack) {
     } else {
         left_->context_ = context;
         after_switch(fake_stack, nullptr, nullptr);
+        if (left_->dead()) bury(*left_);
     }
 }
 
@@ -134,30 +145,47 @@ void Scheduler::account(Fiber* fiber) {
     switched_ = now;
 }
 
-// Asks the processor for what resuming the fiber will touch: the innermost frames of its stack and
-// the head of what waits there. With many fibers that is far away, and the one before it runs
-// meanwhile.
-[[gnu::always_inline]] inline void Scheduler::prefetch(const Fiber& fiber) {
-    coir::prefetch(fiber.context_, 8);
-    coir::prefetch(fiber.waiter, 2);
+// Asks the processor for what the fiber after the next one and the one after that will touch: of
+// the first its innermost frames and the head of what waits there, of the other the fiber itself.
+// With many fibers all that is far away, and others run meanwhile.
+[[gnu::always_inline]] inline void Scheduler::prefetch_turn() {
+    if (alive_count_ < many_fibers || turn_.empty()) return;
+    Fiber& soon = turn_.front();
+    coir::prefetch(soon.context_, 8);
+    coir::prefetch(soon.waiter, 2);
+    if (Fiber* later = turn_.after(soon)) coir::prefetch(later, 2);
 }
 
-// Takes the fiber whose turn it is from its list. A fiber that leaves goes on to the next one
-// directly; only the last of a turn, and the dead, return to the dispatcher.
+// Whether fibers that are ready again may run without the dispatcher in between.
+inline bool Scheduler::another_turn() {
+    bool nothing_else = timers_.empty() && external_ == 0 && held_ == 0 && !has_posted_;
+    if (turns_ == 0 || ready_.empty() || !nothing_else) return false;
+    --turns_;
+    turn_.take_all(ready_);
+    return true;
+}
+
+// Takes the fiber whose turn it is from its list; nullptr when it is the dispatcher's.
 inline Fiber* Scheduler::next_fiber() {
-    List<Fiber, PlaceTag>& list = next_.empty() ? turn_ : next_;
-    if (list.empty()) return nullptr;
-    Fiber& fiber = list.pop_front();
-    if (!turn_.empty()) prefetch(turn_.front());
+    if (!next_.empty()) return &next_.pop_front();
+    if (turn_.empty() && !another_turn()) return nullptr;
+    Fiber& fiber = turn_.pop_front();
+    prefetch_turn();
     return &fiber;
 }
 
 // Switches from the running fiber to another context, and returns when the fiber is resumed.
-void Scheduler::leave(Fiber& fiber) {
+inline void Scheduler::leave(Fiber& fiber) {
     int saved_errno = errno;
-    finish_departures();
+    if (!departures_.empty()) finish_departures();
     ++fiber.switches_;
-    switch_context(&fiber, fiber.dead() ? nullptr : next_fiber());
+    Fiber* next = next_fiber();
+    if (next != &fiber) {
+        switch_context(&fiber, next);
+    } else {
+        fiber.state_ = Fiber::State::running;  // the only one that is ready
+        stretch_.store(stretch() + 2, std::memory_order_relaxed);
+    }
     errno = saved_errno;
 }
 
@@ -172,29 +200,44 @@ void Scheduler::enter(Fiber& fiber, void* left) {
     errno = 0;
     fiber.body();
     fiber.state_ = Fiber::State::dead;
+    self.wake_all(fiber.joiners_);
     self.leave(fiber);
     std::abort();
 }
 
+// The last of a fiber. It may lie on its own stack.
 void Scheduler::bury(Fiber& fiber) {
+    Stack stack = fiber.stack_;
+    StackPool& stacks = *fiber.stack_pool_;
     deregister_stack(fiber.stack_id_);
-    fiber.stack_pool_->release(fiber.stack_);
     fiber.stack_ = {};
     fiber.ListHook<AliveTag>::unlink();
     --alive_count_;
-    wake_all(fiber.joiners_);
     fiber.ended();
+    stacks.release(stack);
 }
 
 // -- Waiting --------------------------------------------------------------------------------------
 
-Error Scheduler::pending_error(Fiber& fiber) {
+// Goes to the end of the ready list, cancelled or not.
+inline void Scheduler::requeue(Fiber& fiber) {
+    fiber.state_ = Fiber::State::ready;
+    fiber.operations_ = 0;
+    ready_.push_back(fiber);
+    leave(fiber);
+}
+
+// What a wait of the fiber fails with before it begins.
+inline Error Scheduler::pending_error(Fiber& fiber) {
+    return fiber.cancelled_ || fiber.interrupted_ ? take_pending_error(fiber) : Error();
+}
+
+Error Scheduler::take_pending_error(Fiber& fiber) {
     if (fiber.cancelled_) {
         // One that tries again and again must not keep the others from running.
         if (++fiber.operations_ >= operations_per_slice) requeue(fiber);
         return std::errc::operation_canceled;
     }
-    if (!fiber.interrupted_) return {};
     fiber.interrupted_ = false;
     return std::errc::interrupted;
 }
@@ -224,14 +267,6 @@ Error Scheduler::yield() {
     if (Error error = pending_error(fiber)) return error;
     requeue(fiber);
     return pending_error(fiber);
-}
-
-// Goes to the end of the ready list, cancelled or not.
-void Scheduler::requeue(Fiber& fiber) {
-    fiber.state_ = Fiber::State::ready;
-    fiber.operations_ = 0;
-    ready_.push_back(fiber);
-    leave(fiber);
 }
 
 Error Scheduler::sleep_until(Deadline deadline) {
@@ -292,12 +327,12 @@ bool Scheduler::deadlocked() const {
 
 Error Scheduler::run() {
     while (!done()) {
-        if (Error error = run_once()) return error;
+        if (Error error = run_once(never, turns_in_a_row)) return error;
     }
     return {};
 }
 
-Error Scheduler::run_once(Deadline deadline) {
+Error Scheduler::run_once(Deadline deadline, unsigned turns) {
     assert(running_ == nullptr && "the dispatcher does not run inside a fiber");
     CurrentScope scope(this);
     if (Error error = poller_.error()) return error;
@@ -306,6 +341,7 @@ Error Scheduler::run_once(Deadline deadline) {
     if (Error error = poll(ready_.empty() ? deadline : long_ago)) return error;
     if (has_posted_) run_posted();
     wake_due();
+    turns_ = turns - 1;
     run_ready();
     return {};
 }
@@ -324,9 +360,15 @@ Error Scheduler::poll(Deadline deadline) {
     Result<std::span<const Poller::Event>> events =
         poller_.wait(std::min(deadline, timers_.next()));
     if (!events) return events.error();
-    constexpr std::size_t ahead = 4;
+    // What an event touches is far away when there are many: first the watcher is asked for, and
+    // some events later the fiber that it is likely to wake.
+    constexpr std::size_t ahead = 6;
+    constexpr std::size_t half = ahead / 2;
     for (std::size_t i = 0; i < events->size(); ++i) {
         if (i + ahead < events->size()) coir::prefetch(concerned((*events)[i + ahead]), 3);
+        if (i + half < events->size()) {
+            if (Watcher* soon = concerned((*events)[i + half])) coir::prefetch(soon->expected(), 2);
+        }
         if (Watcher* watcher = concerned((*events)[i])) watcher->ready((*events)[i]);
     }
     return {};
@@ -353,10 +395,7 @@ void Scheduler::wake_due() {
 
 void Scheduler::run_ready() {
     turn_.take_all(ready_);
-    while (Fiber* fiber = next_fiber()) {
-        switch_context(nullptr, fiber);
-        if (left_->dead()) bury(*left_);
-    }
+    while (Fiber* fiber = next_fiber()) switch_context(nullptr, fiber);
 }
 
 // -- Descriptors ----------------------------------------------------------------------------------

@@ -2,10 +2,10 @@
 //
 // run() is the dispatcher: it stays on its caller's stack. One turn polls the kernel (waiting there
 // only when no fiber is ready), wakes every fiber whose timer is due, then runs the fibers that
-// were ready when the turn began, first in, first out: a fiber that parks switches to the next one,
-// the last one back to the dispatcher. Everything that waits is a loop around park(), and whatever
-// wakes a fiber takes it off its list and its timer off the queue before it runs again: exactly one
-// cause completes a wait.
+// were ready when the turn began, first in, first out: a fiber that is left switches to the next
+// one, the last one back to the dispatcher. Everything that waits is a loop around park(), and
+// whatever wakes a fiber takes it off its list and its timer off the queue before it runs again:
+// exactly one cause completes a wait.
 //
 // A scheduler belongs to the thread that runs it; only post() may be called from others. A process
 // can have as many as it has threads.
@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include "runtime/block_pool.hpp"
@@ -32,8 +33,15 @@ public:
     // Something has changed. May wake fibers; must not close, park or switch.
     virtual void ready(const Poller::Event& event) = 0;
 
+    // The fiber that an event is likely to wake, which may be gone: to be prefetched.
+    const Fiber* expected() const { return expected_; }
+
 protected:
     ~Watcher() = default;
+    void expect(const Fiber* fiber) { expected_ = fiber; }
+
+private:
+    const Fiber* expected_ = nullptr;
 };
 
 // Something to finish before the running fiber is left, for example output that was gathered.
@@ -69,13 +77,18 @@ public:
         if (fiber.id_ == 0) fiber.id_ = ++last_id_;
     }
 
-    // Gives `fiber` a stack and queues it; the stack is one of `stacks`, if given, which must
-    // outlive the fiber. Errors: ENOMEM (stacks, guard pages).
-    Error start(Fiber& fiber, StackPool* stacks = nullptr);
+    // Gives `fiber` a stack, if it has none yet, and queues it. Errors: ENOMEM (stacks, guard
+    // pages).
+    Error start(Fiber& fiber);
 
     // The same, but the new fiber runs at once until it first waits; then the caller goes on.
     // Outside a fiber it is only queued. Does not count as a wait.
     Error start_now(Fiber& fiber);
+
+    // Gives a new fiber a stack of `stacks`, which must outlive it and gets the stack back when the
+    // fiber is dead. The frames begin at `end` or a little below: what lies between it and the top
+    // of the stack is the caller's, perhaps the fiber itself.
+    static void give_stack(Fiber& fiber, StackPool& stacks, Stack stack, char* end);
 
     // Runs `function` in a new fiber. The handle may be dropped at any time.
     template <class Function>
@@ -160,7 +173,12 @@ public:
     Error run();
 
     // One turn. Waits in the kernel until `deadline` at most, and not at all when a fiber is ready.
-    Error run_once(Deadline deadline = never);
+    // As many as `turns` at once when nothing but fibers that are ready can act in between: no
+    // timer, no event and no other thread.
+    Error run_once(Deadline deadline = never, unsigned turns = 1);
+
+    // Makes this turn the last one of run_once().
+    void end_turns() { turns_ = 0; }
 
     // Measures the time that each fiber runs from now on (Fiber::ran()), at the price of reading
     // the clock twice per switch.
@@ -203,12 +221,13 @@ private:
             0;  // an event of an earlier owner of the number is recognised by it
     };
 
-    Error prepare(Fiber& fiber, StackPool& stacks);
+    Error prepare(Fiber& fiber);
     void switch_context(Fiber* from, Fiber* to);
     void arrived(void* context, void* fake_stack);
     void account(Fiber* fiber);
-    static void prefetch(const Fiber& fiber);
+    void prefetch_turn();
     Fiber* next_fiber();
+    bool another_turn();
     void leave(Fiber& fiber);
     [[noreturn]] static void enter(Fiber& fiber, void* left);
     void bury(Fiber& fiber);
@@ -219,6 +238,7 @@ private:
     void run_ready();
     Error pending_error(Fiber& fiber);
     Error stop();
+    Error take_pending_error(Fiber& fiber);
     void requeue(Fiber& fiber);
 
     StackPool stacks_;
@@ -245,6 +265,7 @@ private:
     std::size_t alive_count_ = 0;
     std::size_t external_ = 0;  // fibers parked on external lists
     std::size_t held_ = 0;
+    unsigned turns_ = 0;  // that may still follow in this run_once()
     bool accounting_ = false;
 
     std::mutex posted_mutex_;
@@ -252,7 +273,8 @@ private:
     std::atomic<bool> has_posted_{false};
 };
 
-// A fiber around a C++ function object; keeps itself alive while it runs.
+// A fiber around a C++ function object, which goes with its fiber's last frame; keeps itself alive
+// while it runs.
 template <class Function>
 class FunctionFiber final : public Fiber {
 public:
@@ -260,10 +282,13 @@ public:
     std::shared_ptr<Fiber> self;
 
 private:
-    void body() override { function_(); }
+    void body() override {
+        (*function_)();
+        function_.reset();
+    }
     void ended() override { std::shared_ptr<Fiber> last = std::move(self); }
 
-    Function function_;
+    std::optional<Function> function_;
 };
 
 template <class Function>

@@ -119,6 +119,7 @@ Error Socket::close() {
     departing();
     drop_descriptor();
     ListHook<Departure>::unlink();
+    if (!reading_) input_.release();  // a fiber inside fill() looks at it once more
     if (linger_.l_onoff && linger_.l_linger > 0) (void)set_linger({});  // close(2) would wait
     return descriptor_.close();
 }

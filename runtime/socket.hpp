@@ -8,6 +8,7 @@
 // (interrupted) and EBADF (closed meanwhile) besides what their system call reports.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
@@ -120,7 +121,9 @@ public:
         std::size_t end = reading_ || bytes.empty() ? bytes.npos : bytes.find('\n');
         return end == bytes.npos ? 0 : end + 1;
     }
+    // Takes `n` bytes from the front of it, if they are still there: close() drops them.
     void consume(std::size_t n) {
+        n = std::min(n, input_.size());
         if (n == 0) return;
         input_.consume(n);
         input_.release_if_empty();

@@ -140,6 +140,7 @@ Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
         if (n >= 0) {
             auto count = static_cast<std::size_t>(n);
             input_.commit(count);
+            if (count == 0) input_.release_if_empty();
             if (count < most && count > 0 && drains()) descriptor_.drained(Direction::read);
             return count;
         }

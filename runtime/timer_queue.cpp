@@ -6,22 +6,41 @@
 namespace coir {
 
 Error TimerQueue::arm(Timer& timer, Deadline deadline) {
+    if (heap_.size() >= Timer::none) return std::errc::not_enough_memory;
     try {
+        take_slot(timer);
         heap_.emplace_back();
     } catch (const std::bad_alloc&) {
+        if (timer.armed()) free_slot(timer);
         return std::errc::not_enough_memory;
     }
-    sift_up(heap_.size() - 1, Entry{deadline, armed_++, &timer});
+    sift_up(heap_.size() - 1, Entry{deadline, armed_++, timer.slot_});
     return {};
 }
 
+void TimerQueue::take_slot(Timer& timer) {
+    if (first_free_ == Timer::none) {
+        slots_.push_back({nullptr, Timer::none});
+        first_free_ = static_cast<std::uint32_t>(slots_.size() - 1);
+    }
+    timer.slot_ = first_free_;
+    first_free_ = slots_[timer.slot_].place;
+    slots_[timer.slot_].timer = &timer;
+}
+
+void TimerQueue::free_slot(Timer& timer) {
+    slots_[timer.slot_].place = first_free_;
+    first_free_ = timer.slot_;
+    timer.slot_ = Timer::none;
+}
+
 void TimerQueue::cancel(Timer& timer) {
-    if (timer.armed()) remove(timer.place_);
+    if (timer.armed()) remove(slots_[timer.slot_].place);
 }
 
 Timer* TimerQueue::pop_due(Deadline now) {
     if (heap_.empty() || heap_.front().deadline > now) return nullptr;
-    Timer* timer = heap_.front().timer;
+    Timer* timer = slots_[heap_.front().slot].timer;
     remove(0);
     return timer;
 }
@@ -29,36 +48,44 @@ Timer* TimerQueue::pop_due(Deadline now) {
 // The last entry moves into the hole and then to where it belongs, which may be in either
 // direction.
 void TimerQueue::remove(std::size_t place) {
-    heap_[place].timer->place_ = Timer::nowhere;
+    free_slot(*slots_[heap_[place].slot].timer);
     Entry last = heap_.back();
     heap_.pop_back();
-    give_back_memory();
-    if (place == heap_.size()) return;
-    if (place > 0 && last.before(heap_[(place - 1) / branches])) {
+    if (place > 0 && place < heap_.size() && last.before(heap_[(place - 1) / branches])) {
         sift_up(place, last);
-    } else {
+    } else if (place < heap_.size()) {
         sift_down(place, last);
     }
+    give_back_memory();
 }
 
 // A crowd of timers that is gone must not leave its memory behind. Halving at a quarter keeps the
-// cost of this constant per removal.
+// cost of this constant per removal. Slots are given out anew, in the order of the heap.
 void TimerQueue::give_back_memory() {
     constexpr std::size_t small = 4096;
     if (heap_.capacity() <= small || heap_.size() > heap_.capacity() / 4) return;
     try {
         std::vector<Entry> smaller;
+        std::vector<Slot> slots;
         smaller.reserve(heap_.capacity() / 2);
-        smaller.assign(heap_.begin(), heap_.end());
+        slots.reserve(heap_.capacity() / 2);
+        for (Entry entry : heap_) {
+            auto place = static_cast<std::uint32_t>(slots.size());
+            slots.push_back({slots_[entry.slot].timer, place});
+            slots.back().timer->slot_ = entry.slot = place;
+            smaller.push_back(entry);
+        }
         heap_.swap(smaller);
+        slots_.swap(slots);
+        first_free_ = Timer::none;
     } catch (const std::bad_alloc&) {
-        // The larger block serves as well.
+        // The larger blocks serve as well.
     }
 }
 
-void TimerQueue::put(std::size_t place, const Entry& entry) {
+inline void TimerQueue::put(std::size_t place, const Entry& entry) {
     heap_[place] = entry;
-    entry.timer->place_ = place;
+    slots_[entry.slot].place = static_cast<std::uint32_t>(place);
 }
 
 void TimerQueue::sift_up(std::size_t place, const Entry& entry) {

@@ -1,8 +1,9 @@
 // timer_queue.hpp: pending timers, earliest first.
 //
-// A four-way heap of entries. Each timer remembers its place in the heap, so cancelling one costs
-// O(log n) and leaves no stale entry behind; timers with equal deadlines come out in the order in
-// which they were armed. The queue owns no timer and reads no clock: the scheduler tells it the
+// A four-way heap of entries. An armed timer has a slot, which knows the entry's place in it:
+// cancelling costs O(log n) and leaves no stale entry behind, and moving entries about touches slots
+// but no timers, which are far apart in memory. Timers with equal deadlines come out in the order
+// in which they were armed. The queue owns no timer and reads no clock: the scheduler tells it the
 // time. One thread only.
 #pragma once
 
@@ -21,12 +22,12 @@ public:
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
 
-    bool armed() const { return place_ != nowhere; }
+    bool armed() const { return slot_ != none; }
 
 private:
     friend class TimerQueue;
-    static constexpr std::size_t nowhere = SIZE_MAX;
-    std::size_t place_ = nowhere;
+    static constexpr std::uint32_t none = UINT32_MAX;
+    std::uint32_t slot_ = none;
 };
 
 class TimerQueue {
@@ -50,14 +51,20 @@ private:
     struct Entry {
         Deadline deadline;
         std::uint64_t order;
-        Timer* timer;
+        std::uint32_t slot;
 
         bool before(const Entry& other) const {
             return deadline != other.deadline ? deadline < other.deadline : order < other.order;
         }
     };
+    struct Slot {
+        Timer* timer;
+        std::uint32_t place;  // in the heap; of a free slot, the next free one
+    };
     static constexpr std::size_t branches = 4;
 
+    void take_slot(Timer& timer);
+    void free_slot(Timer& timer);
     void remove(std::size_t place);
     void give_back_memory();
     void put(std::size_t place, const Entry& entry);
@@ -65,6 +72,8 @@ private:
     void sift_down(std::size_t place, const Entry& entry);
 
     std::vector<Entry> heap_;
+    std::vector<Slot> slots_;
+    std::uint32_t first_free_ = Timer::none;
     std::uint64_t armed_ = 0;
 };
 

@@ -291,4 +291,19 @@ test.case('info counts the time that a fiber has run, once accounting is on', fu
   finish()
 end)
 
+test.case('each of thousands of fibers is found by its id, while it is alive', function()
+  local parked, ids = fiber.cond(), {}
+  for i = 1, 3000 do ids[i] = fiber.create(parked.wait, parked):id() end
+  for i = 1, 3000, 3 do fiber.kill(ids[i]) end
+  fiber.yield()
+  for i = 1, 3000 do
+    local found = fiber.find(ids[i])
+    test.equal(found and found:id(), i % 3 ~= 1 and ids[i] or nil)
+  end
+  parked:broadcast()
+  fiber.yield()
+  test.equal(fiber.find(ids[2]), nil)
+  test.equal(fiber.find(-1), nil)
+end)
+
 test.finish()

@@ -10,6 +10,22 @@ test.case('join returns true and all results, nils among them', function()
   test.equal(table.pack(fiber.spawn(function() end):join()), { true, n = 1 })
 end)
 
+test.case('a hundred thousand results are handed over, and no more than a Lua stack holds', function()
+  local f = fiber.spawn(function() return table.unpack({}, 1, 100000) end)
+  test.equal(select('#', f:join()), 100001)
+  local ok, message = fiber.spawn(table.unpack, {}, 1, 999980):join()
+  test.equal(ok, false)
+  test.match(message, 'too many results')
+end)
+
+test.case('results stay with a handle whose Lua thread others have used since', function()
+  local results = {}
+  for i = 1, 300 do results[i] = fiber.spawn(function() return i, -i end) end
+  fiber.yield()
+  for _ = 1, 300 do fiber.spawn(function() return 'other', 'values' end):join() end
+  for i = 1, 300 do test.equal({ results[i]:join() }, { true, i, -i }) end
+end)
+
 test.case('fiber.join takes the handle or the id', function()
   test.equal({ fiber.join(fiber.spawn(function() return 5 end)) }, { true, 5 })
   local f = fiber.spawn(function() fiber.yield(); return 6 end)

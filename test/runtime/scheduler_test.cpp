@@ -159,9 +159,68 @@ TEST_CASE("a fiber may run on a stack of another pool") {
         char* volatile escape = room;
         std::memset(escape, 1, sizeof room);
     });
-    CHECK(scheduler.start(task, &large) == Error());
+    Result<Stack> stack = large.allocate();
+    REQUIRE(stack);
+    Scheduler::give_stack(task, large, *stack, stack->top() - 1024);
+    CHECK(scheduler.start(task) == Error());
     CHECK(large.in_use() == 1);
     CHECK(scheduler.stacks().in_use() == 0);
     run(scheduler);
     CHECK(large.in_use() == 0);
+}
+
+TEST_CASE("several turns follow one another only where nothing but fibers can act in between") {
+    Scheduler scheduler;
+    int turns = 0;
+    bool stop = false;
+    spawn(scheduler, [&] {
+        while (!stop) {
+            ++turns;
+            if (turns == 7) scheduler.end_turns();
+            (void)scheduler.yield();
+        }
+    });
+    CHECK(scheduler.run_once(overdue()) == Error());
+    CHECK(turns == 1);
+    CHECK(scheduler.run_once(overdue(), 4) == Error());
+    CHECK(turns == 5);
+    CHECK(scheduler.run_once(overdue(), 4) == Error());
+    CHECK(turns == 7);
+    scheduler.hold();
+    CHECK(scheduler.run_once(overdue(), 4) == Error());
+    CHECK(turns == 8);
+    scheduler.release();
+    spawn(scheduler, [&] { (void)scheduler.sleep_until(in_ms(1)); });
+    CHECK(scheduler.run_once(overdue(), 4) == Error());
+    CHECK(turns == 9);
+    stop = true;
+    run(scheduler);
+}
+
+TEST_CASE("a fiber that is dead is buried before the next one goes on") {
+    Scheduler scheduler;
+    spawn(scheduler, [] {});
+    std::size_t in_use = 0;
+    std::size_t alive = 0;
+    spawn(scheduler, [&] {
+        in_use = scheduler.stacks().in_use();
+        alive = scheduler.fibers();
+    });
+    run(scheduler);
+    CHECK(in_use == 1);
+    CHECK(alive == 1);
+}
+
+TEST_CASE("what a function owns goes on the stack of its own fiber") {
+    Scheduler scheduler;
+    Fiber* at = nullptr;
+    struct Note {
+        Scheduler& scheduler;
+        Fiber*& at;
+        ~Note() { at = scheduler.running(); }
+    };
+    auto note = std::make_shared<Note>(scheduler, at);
+    std::shared_ptr<Fiber> fiber = spawn(scheduler, [note = std::move(note)] {});
+    run(scheduler);
+    CHECK(at == fiber.get());
 }

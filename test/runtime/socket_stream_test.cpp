@@ -289,3 +289,24 @@ TEST_CASE("a regular file is read to its end") {
         CHECK(read(file) == text(""));
     });
 }
+
+TEST_CASE("a socket holds no block at the end of its stream, and none once it is closed") {
+    Scheduler scheduler;
+    SocketPair pair(scheduler);
+    std::size_t before = scheduler.blocks().kept();
+    in_fiber(scheduler, [&] {
+        CHECK(write(pair.right, "unread") == Error());
+        CHECK(pair.right.shutdown(SHUT_WR) == Error());
+        CHECK(read(pair.left, 1) == text("u"));
+        CHECK(scheduler.blocks().kept() == before);
+        CHECK(read(pair.left) == text("nread"));
+        CHECK(read(pair.left) == text(""));
+        CHECK(read_any(pair.left) == text(""));
+        CHECK(scheduler.blocks().kept() == before + 1);
+        CHECK(write(pair.left, "unread") == Error());
+        CHECK(read(pair.right, 1) == text("u"));
+        CHECK(scheduler.blocks().kept() == before);
+        CHECK(pair.right.close() == Error());
+        CHECK(scheduler.blocks().kept() == before + 1);
+    });
+}
