@@ -1,7 +1,7 @@
 // fiber_index.hpp: the living fibers of a Lua state by their ids.
 //
-// A hash table of chains through the fibers themselves. Ids are given in order, so their lowest bits
-// spread them evenly. Nothing here fails: without memory to grow, the chains get longer.
+// A hash table of chains through the fibers themselves. Ids are given in order, so their lowest
+// bits spread them evenly. Nothing here fails: without memory to grow, the chains get longer.
 #pragma once
 
 #include <cstddef>

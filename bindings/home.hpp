@@ -38,9 +38,9 @@ struct Home {
     Scheduler* scheduler;
     lua_State* service = nullptr;  // a Lua thread for the dispatcher's own calls
     lua_State* shared = nullptr;   // one that runs nothing
-    int cancelled = 0;  // registry reference: the error object of cancellation
-    int slots = 0;      // that have been given out
-    int free_slot = 0;  // the first of those that came back; 0: none
+    int cancelled = 0;             // registry reference: the error object of cancellation
+    int slots = 0;                 // that have been given out
+    int free_slot = 0;             // the first of those that came back; 0: none
     int idle_count = 0;
     IdleThread idle[idle_limit];  // Lua threads for fibers to come, the last one first
     FiberIndex fibers;

@@ -8,7 +8,8 @@
 
 namespace coir {
 
-// The message handler of a fiber's body: leaves the traceback in the handle, and the error as it is.
+// The message handler of a fiber's body: leaves the traceback in the handle, and the error as it
+// is.
 int keep_traceback(lua_State* L);
 
 // keep_error(error): called in the fiber that it ends. Prints it, or makes it the outcome of the

@@ -17,8 +17,8 @@ class LuaFiber;
 
 struct FiberHandle {
     enum UserValue { outcome_value = 1, storage_value, user_values = storage_value };
-    // What the outcome is: nothing, unless a traceback; the only result, or the cancellation; a table
-    // of results; the record of a failure that may have to be reported.
+    // What the outcome is: nothing, unless a traceback; the only result, or the cancellation; a
+    // table of results; the record of a failure that may have to be reported.
     enum class Outcome : std::uint8_t { none, value, table, failure };
 
     FiberHandle(LuaFiber& owner, std::uint64_t number) : fiber(&owner), id(number) {}
@@ -45,8 +45,8 @@ public:
     FiberHandle* handle = nullptr;
     LuaFiber* next_in_chain = nullptr;  // of the FiberIndex
     int last_errno = 0;                 // what coir set errno() to
-    int module_errno = 0;    // the last failure of a function of the socket module in this fiber
-    Duration ran_before{};   // ran() when fiber.top() was called last
+    int module_errno = 0;   // the last failure of a function of the socket module in this fiber
+    Duration ran_before{};  // ran() when fiber.top() was called last
     bool named = false;
     bool has_storage = false;
     bool is_main = false;  // runs on the state's main Lua thread
@@ -65,8 +65,8 @@ public:
     // What runs on the fiber's stack instead of call(), and calls it.
     void (*around)(LuaFiber& fiber) = nullptr;
 
-    // Calls the function with its arguments, which are on top of the thread's stack, takes what comes
-    // of it into the handle, and prints the error if nobody can join.
+    // Calls the function with its arguments, which are on top of the thread's stack, takes what
+    // comes of it into the handle, and prints the error if nobody can join.
     void call();
 
     // False when there is no memory for it.
@@ -105,8 +105,8 @@ void note_creator(lua_State* L, LuaFiber& fiber);
 // ready.
 void start_new_fiber(lua_State* L, LuaFiber& fiber, bool now);
 
-// Makes a new fiber that will call main(L) on the state's main Lua thread, which L must be. It lives
-// as long as the state.
+// Makes a new fiber that will call main(L) on the state's main Lua thread, which L must be. It
+// lives as long as the state.
 LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L));
 
 // Pushes the handle of a living fiber.

@@ -215,7 +215,8 @@ int handle_tostring(lua_State* L) {
     return 1;
 }
 
-// Methods come from the table that is the upvalue, where `storage` is `false`: it is made on demand.
+// Methods come from the table that is the upvalue, where `storage` is `false`: it is made on
+// demand.
 int handle_index(lua_State* L) {
     if (lua_gettop(L) != 2) lua_settop(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TBOOLEAN) return 1;

@@ -1,10 +1,10 @@
 // timer_queue.hpp: pending timers, earliest first.
 //
 // A four-way heap of entries. An armed timer has a slot, which knows the entry's place in it:
-// cancelling costs O(log n) and leaves no stale entry behind, and moving entries about touches slots
-// but no timers, which are far apart in memory. Timers with equal deadlines come out in the order
-// in which they were armed. The queue owns no timer and reads no clock: the scheduler tells it the
-// time. One thread only.
+// cancelling costs O(log n) and leaves no stale entry behind, and moving entries about touches
+// slots but no timers, which are far apart in memory. Timers with equal deadlines come out in the
+// order in which they were armed. The queue owns no timer and reads no clock: the scheduler tells
+// it the time. One thread only.
 #pragma once
 
 #include <cstddef>

@@ -292,15 +292,15 @@ test.case('info counts the time that a fiber has run, once accounting is on', fu
 end)
 
 test.case('each of thousands of fibers is found by its id, while it is alive', function()
-  local parked, ids = fiber.cond(), {}
-  for i = 1, 3000 do ids[i] = fiber.create(parked.wait, parked):id() end
+  local gate, ids = fiber.cond(), {}
+  for i = 1, 3000 do ids[i] = fiber.create(gate.wait, gate):id() end
   for i = 1, 3000, 3 do fiber.kill(ids[i]) end
   fiber.yield()
   for i = 1, 3000 do
     local found = fiber.find(ids[i])
     test.equal(found and found:id(), i % 3 ~= 1 and ids[i] or nil)
   end
-  parked:broadcast()
+  gate:broadcast()
   fiber.yield()
   test.equal(fiber.find(ids[2]), nil)
   test.equal(fiber.find(-1), nil)

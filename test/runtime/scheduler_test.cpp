@@ -219,7 +219,7 @@ TEST_CASE("what a function owns goes on the stack of its own fiber") {
         Fiber*& at;
         ~Note() { at = scheduler.running(); }
     };
-    auto note = std::make_shared<Note>(scheduler, at);
+    auto note = std::shared_ptr<Note>(new Note{scheduler, at});
     std::shared_ptr<Fiber> fiber = spawn(scheduler, [note = std::move(note)] {});
     run(scheduler);
     CHECK(at == fiber.get());
