@@ -110,7 +110,6 @@ Error Descriptor::await_event(Direction direction, Deadline deadline) {
             set(direction, true);
             break;
         }
-        expect(scheduler_.running());
         if (!error) error = scheduler_.park(list(static_cast<unsigned>(direction)), deadline);
         if (error) return error;
     }

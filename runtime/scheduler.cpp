@@ -360,15 +360,9 @@ Error Scheduler::poll(Deadline deadline) {
     Result<std::span<const Poller::Event>> events =
         poller_.wait(std::min(deadline, timers_.next()));
     if (!events) return events.error();
-    // What an event touches is far away when there are many: first the watcher is asked for, and
-    // some events later the fiber that it is likely to wake.
-    constexpr std::size_t ahead = 6;
-    constexpr std::size_t half = ahead / 2;
+    constexpr std::size_t ahead = 4;
     for (std::size_t i = 0; i < events->size(); ++i) {
         if (i + ahead < events->size()) coir::prefetch(concerned((*events)[i + ahead]), 3);
-        if (i + half < events->size()) {
-            if (Watcher* soon = concerned((*events)[i + half])) coir::prefetch(soon->expected(), 2);
-        }
         if (Watcher* watcher = concerned((*events)[i])) watcher->ready((*events)[i]);
     }
     return {};

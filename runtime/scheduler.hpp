@@ -33,15 +33,8 @@ public:
     // Something has changed. May wake fibers; must not close, park or switch.
     virtual void ready(const Poller::Event& event) = 0;
 
-    // The fiber that an event is likely to wake, which may be gone: to be prefetched.
-    const Fiber* expected() const { return expected_; }
-
 protected:
     ~Watcher() = default;
-    void expect(const Fiber* fiber) { expected_ = fiber; }
-
-private:
-    const Fiber* expected_ = nullptr;
 };
 
 // Something to finish before the running fiber is left, for example output that was gathered.
