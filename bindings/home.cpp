@@ -65,6 +65,7 @@ void open_home(lua_State* L, Scheduler& scheduler) {
     lua_newtable(L);  // handles
     lua_newtable(L);  // threads
     luaL_newmetatable(L, "fiber");
+    lua_pushnil(L);  // creator
     lua_xmove(L, home->shared, Home::shared_values);
 }
 

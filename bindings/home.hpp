@@ -24,7 +24,8 @@ struct Home {
         handles = 1,  // [slot] = handle of every fiber that is alive, or false
         threads,      // [slot] = Lua thread, or the number of the next free slot
         fiber_metatable,
-        shared_values = fiber_metatable
+        creator,  // the Lua function that has made the last fiber
+        shared_values = creator
     };
 
     struct IdleThread {
@@ -44,7 +45,9 @@ struct Home {
     int idle_count = 0;
     IdleThread idle[idle_limit];  // Lua threads for fibers to come, the last one first
     FiberIndex fibers;
-    Deadline top_since{};  // fiber.top_enable(), and the last fiber.top()
+    const void* creator_address = nullptr;
+    char creator_source[LUA_IDSIZE];  // where its code is
+    Deadline top_since{};             // fiber.top_enable(), and the last fiber.top()
     Deadline top_before{};
     const void* socket_metatable = nullptr;  // its address is also its registry key
     Resolver* resolver = nullptr;            // resolver_of(); nullptr before its first use

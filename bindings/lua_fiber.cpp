@@ -120,10 +120,21 @@ Result<LuaFiber*> push_new_fiber(lua_State* L, int function) {
     return fiber;
 }
 
+// Whoever makes a fiber mostly makes more of them: where its code is has to be found once.
 void note_creator(lua_State* L, LuaFiber& fiber) {
     lua_Debug caller;
-    if (!lua_getstack(L, 1, &caller) || !lua_getinfo(L, "Sl", &caller)) return;
-    std::memcpy(fiber.created_source, caller.short_src, sizeof caller.short_src);
+    if (!lua_getstack(L, 1, &caller) || !lua_getinfo(L, "fl", &caller)) return;
+    Home& home = home_of(L);
+    if (lua_topointer(L, -1) != home.creator_address) {
+        home.creator_address = lua_topointer(L, -1);
+        lua_pushvalue(L, -1);
+        lua_xmove(L, home.shared, 1);
+        lua_replace(home.shared, Home::creator);  // as long as it is there, so is its address
+        lua_getinfo(L, "S", &caller);
+        std::memcpy(home.creator_source, caller.short_src, sizeof caller.short_src);
+    }
+    lua_pop(L, 1);
+    std::memcpy(fiber.created_source, home.creator_source, sizeof fiber.created_source);
     fiber.created_line = caller.currentline;
 }
 
