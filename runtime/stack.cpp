@@ -24,7 +24,7 @@ constexpr unsigned most_per_slab = 64;
 constexpr std::size_t slab_bytes = 32 << 20;
 constexpr std::size_t warm_limit = 256;
 constexpr std::size_t kept_bytes = 32 * 1024;  // what a warm stack may keep committed
-constexpr unsigned trim_every = 64;            // one release in so many pays for a system call
+constexpr unsigned trim_every = 16;            // releases for each look at another warm stack
 
 std::size_t page_size() {
     static const std::size_t size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -67,7 +67,7 @@ StackPool::StackPool(std::size_t size) {
 }
 
 StackPool::~StackPool() {
-    for (Stack stack : warm_) give_back(stack);
+    for (const Warm& warm : warm_) give_back(warm.stack);
     with_free_.for_each([this](StackSlab& slab) {
         if (slab.free == slab.all) unmap(&slab);
     });
@@ -75,7 +75,7 @@ StackPool::~StackPool() {
 
 Result<Stack> StackPool::allocate() {
     if (warm_.empty()) return cut();
-    Stack stack = warm_.back();
+    Stack stack = warm_.back().stack;
     warm_.pop_back();
     ++in_use_;
     return stack;
@@ -85,17 +85,21 @@ void StackPool::release(Stack stack) {
     --in_use_;
     unpoison_stack(stack.bottom, stack.size);
     if (warm_.size() < warm_.capacity()) {
-        warm_.push_back(stack);
+        warm_.push_back({stack});
     } else {
         give_back(stack);
     }
-    // The warm stacks take turns: the one that came back last is used next, the others may rest for
-    // long.
-    if (++releases_ % trim_every == 0) trim(warm_[releases_ / trim_every % warm_.size()]);
+    // The one that came back last is used next; the others, which may rest for long, take turns.
+    std::size_t resting = warm_.size() - 1;
+    if (++releases_ % trim_every == 0 && resting > 0) {
+        trim(warm_[releases_ / trim_every % resting]);
+    }
 }
 
-void StackPool::trim(Stack stack) {
-    if (stack.size > kept_bytes) ::madvise(stack.bottom, stack.size - kept_bytes, MADV_DONTNEED);
+void StackPool::trim(Warm& warm) {
+    if (warm.trimmed || warm.stack.size <= kept_bytes) return;
+    ::madvise(warm.stack.bottom, warm.stack.size - kept_bytes, MADV_DONTNEED);
+    warm.trimmed = true;
 }
 
 Result<Stack> StackPool::cut() {

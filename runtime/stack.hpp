@@ -50,9 +50,14 @@ public:
     std::size_t slabs() const { return slabs_; }
 
 private:
+    struct Warm {
+        Stack stack;
+        bool trimmed = false;  // since it came back
+    };
+
     Result<Stack> cut();
     Error add_slab();
-    static void trim(Stack stack);
+    static void trim(Warm& warm);
     void give_back(Stack stack);
     void unmap(StackSlab* slab);
 
@@ -61,7 +66,7 @@ private:
     std::size_t in_use_ = 0;
     std::size_t slabs_ = 0;
     unsigned releases_ = 0;
-    std::vector<Stack> warm_;                 // its capacity is its bound, so it never allocates
+    std::vector<Warm> warm_;                  // its capacity is its bound, so it never allocates
     List<StackSlab, FreeSlabTag> with_free_;  // slabs that have stacks to cut
 };
 
