@@ -29,7 +29,6 @@ namespace {
 // stack.
 constexpr std::size_t main_stack_size = 8 << 20;
 constexpr std::size_t least_main_stack = 64 * 1024;  // what loading a script takes
-constexpr unsigned turns_in_a_row = 16;
 constexpr auto grace = std::chrono::seconds(grace_seconds);
 
 struct Program {
@@ -138,7 +137,7 @@ int run(lua_State* L) {
         bool main_ended = program->main_fiber->dead();
         if (main_ended && program->status != EXIT_SUCCESS) break;
         if (int signal = take_signals(L)) end_by_signal(L, signal);
-        Error error = scheduler.run_once(never, turns_in_a_row);
+        Error error = scheduler.run_once(never, Scheduler::turns_in_a_row);
         program->heap.when_due();
         if (!error) continue;
         if (error == std::errc::resource_deadlock_would_occur) {

@@ -48,14 +48,21 @@ int failure_gc(lua_State* L) {
     return 0;
 }
 
+// Called by keep_traceback: level 2 is where the error was raised.
+int add_traceback(lua_State* L) {
+    push_fiber(L, *running_fiber(L));
+    luaL_traceback(L, L, nullptr, 2);
+    lua_setiuservalue(L, -2, FiberHandle::outcome_value);
+    return 0;
+}
+
 }  // namespace
 
 int keep_traceback(lua_State* L) {
     LuaFiber* fiber = running_fiber(L);
     if (fiber == nullptr || is_cancelled(L, 1)) return 1;
-    push_fiber(L, *fiber);
-    luaL_traceback(L, L, nullptr, 1);
-    lua_setiuservalue(L, -2, FiberHandle::outcome_value);
+    lua_pushcfunction(L, add_traceback);
+    (void)lua_pcall(L, 0, 0, 0);  // without memory for it, the error itself is not lost
     lua_settop(L, 1);
     return 1;
 }
@@ -66,17 +73,20 @@ int keep_error(lua_State* L) {
     bool cancelled = is_cancelled(L, 1);
     if (cancelled && !handle.joinable) return 0;
     push_fiber(L, fiber);
-    push_fiber_name(L, fiber);
     lua_pushvalue(L, 1);
     lua_getiuservalue(L, 2, FiberHandle::outcome_value);
+    if (handle.joinable) {  // first of all: there may be no memory for more
+        lua_pushvalue(L, 1);
+        lua_setiuservalue(L, 2, FiberHandle::outcome_value);
+        handle.outcome = FiberHandle::Outcome::value;
+    }
+    if (cancelled) return 0;
+    push_fiber_name(L, fiber);
+    lua_insert(L, 3);
     if (!handle.joinable) {
         print_error(L, fiber.id());
         return 0;
     }
-    lua_pushvalue(L, 1);  // for the case that there is no memory for more
-    lua_setiuservalue(L, 2, FiberHandle::outcome_value);
-    handle.outcome = FiberHandle::Outcome::value;
-    if (cancelled) return 0;
     void* memory = lua_newuserdatauv(L, sizeof(Failure), Failure::user_values);
     *static_cast<Failure*>(memory) = {fiber.id(), false};
     luaL_setmetatable(L, class_name);

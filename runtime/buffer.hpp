@@ -5,6 +5,7 @@
 // buffer.
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -38,6 +39,7 @@ public:
 
     // `n` is at most size().
     void consume(std::size_t n) {
+        assert(n <= size());
         begin_ += n;
         if (begin_ == end_) begin_ = end_ = 0;
     }

@@ -18,7 +18,6 @@ using boost::context::detail::transfer_t;
 
 namespace {
 
-constexpr unsigned turns_in_a_row = 16;
 constexpr std::size_t many_fibers = 32;  // that the processor's caches do not hold all of
 constexpr Deadline long_ago = Deadline::min();
 constexpr int farewell_turns = 100;
@@ -341,7 +340,7 @@ Error Scheduler::run_once(Deadline deadline, unsigned turns) {
     if (Error error = poll(ready_.empty() ? deadline : long_ago)) return error;
     if (has_posted_) run_posted();
     wake_due();
-    turns_ = turns - 1;
+    turns_ = std::max(turns, 1U) - 1;
     run_ready();
     return {};
 }

@@ -166,9 +166,10 @@ public:
     Error run();
 
     // One turn. Waits in the kernel until `deadline` at most, and not at all when a fiber is ready.
-    // As many as `turns` at once when nothing but fibers that are ready can act in between: no
-    // timer, no event and no other thread.
+    // As many as `turns` (at least one) at once when nothing but fibers that are ready can act in
+    // between: no timer, no event and no other thread.
     Error run_once(Deadline deadline = never, unsigned turns = 1);
+    static constexpr unsigned turns_in_a_row = 16;  // that run() asks for
 
     // Makes this turn the last one of run_once().
     void end_turns() { turns_ = 0; }

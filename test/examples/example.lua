@@ -56,6 +56,15 @@ function child:signal(name)
   os.execute(('kill -%s %s'):format(name, contents(self.place .. '/pid')))
 end
 
+--- Waits until the child itself waits for something: what it says, it says while its code still runs.
+function child:waits()
+  local command = 'ps -o stat= -p ' .. contents(self.place .. '/pid')
+  test.eventually(function()
+    local pipe <close> = assert(io.popen(command))
+    return pipe:read('a'):find('^S')
+  end)
+end
+
 --- Ends the child, if it still runs, and forgets what it said. Returns the exit status.
 function child:stop()
   if not self:status() then self:signal('TERM') end
@@ -166,6 +175,7 @@ function example.server_cases(name, default_port)
 
   test.case('SIGINT and SIGTERM end it', function()
     local interrupted <close> = example.server(name)
+    interrupted:waits()
     interrupted:signal('INT')
     test.equal({ interrupted:wait() }, { 128 + 2, interrupted:out(), '' })
     local terminated = example.server(name)

@@ -182,7 +182,9 @@ TEST_CASE("several turns follow one another only where nothing but fibers can ac
     });
     CHECK(scheduler.run_once(overdue()) == Error());
     CHECK(turns == 1);
-    CHECK(scheduler.run_once(overdue(), 4) == Error());
+    CHECK(scheduler.run_once(overdue(), 0) == Error());
+    CHECK(turns == 2);
+    CHECK(scheduler.run_once(overdue(), 3) == Error());
     CHECK(turns == 5);
     CHECK(scheduler.run_once(overdue(), 4) == Error());
     CHECK(turns == 7);
