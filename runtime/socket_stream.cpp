@@ -85,7 +85,6 @@ Result<std::size_t> Socket::fill_more(const Request& request, std::size_t search
         if (n && answered(request, searched, answer)) return answer;
         error = n ? may_go_on(deadline) : n.error();
         if (!error) continue;
-        if (!is_open()) input_.release();  // close() left it to us
         if (!request.delimiters.empty()) remember_search(request, searched);
         return error;
     }

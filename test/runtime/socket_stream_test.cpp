@@ -310,19 +310,3 @@ TEST_CASE("a socket holds no block at the end of its stream, and none once it is
         CHECK(scheduler.blocks().kept() == before + 1);
     });
 }
-
-TEST_CASE("a socket that is closed under its reader holds no block, either") {
-    Scheduler scheduler;
-    SocketPair pair(scheduler);
-    auto reader = spawn(scheduler, [&] {
-        CHECK(read_line(pair.right) == failure(std::errc::bad_file_descriptor));
-    });
-    in_fiber(scheduler, [&] {
-        CHECK(write(pair.left, "half a li") == Error());
-        while (pair.right.buffered().empty()) CHECK(scheduler.yield() == Error());
-        CHECK(scheduler.blocks().kept() == 0);
-        CHECK(pair.right.close() == Error());
-        CHECK(scheduler.join(*reader) == Error());
-        CHECK(scheduler.blocks().kept() == 1);
-    });
-}
