@@ -49,8 +49,7 @@ Program* program = nullptr;  // for the exit handler
 // The prompt waits like any other read: other fibers go on meanwhile.
 bool await_input(void* context) {
     Scheduler& scheduler = *static_cast<Program*>(context)->scheduler;
-    Result<unsigned> ready =
-        wait_foreign(scheduler, STDIN_FILENO, static_cast<unsigned>(Direction::read), never);
+    Result<unsigned> ready = wait_foreign(scheduler, STDIN_FILENO, Descriptor::readable, never);
     return ready || ready.error() != std::errc::interrupted;
 }
 

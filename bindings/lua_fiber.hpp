@@ -59,6 +59,10 @@ public:
     // The program's main fiber: calls `main` instead of a Lua function.
     int (*main)(lua_State* L) = nullptr;
 
+    // A handler's: the server and the peer that it is named after, unless it was given a name.
+    const struct LuaListener* server = nullptr;
+    const class Address* peer = nullptr;
+
     // The datagram that the fiber handles, for answers to it.
     const struct AskedDatagram* asked = nullptr;
 
@@ -71,6 +75,7 @@ public:
 
     // False when there is no memory for it.
     bool try_set_name(std::string_view name);
+    std::string_view shown_name(NameRoom& room) const override;
 
 private:
     void body() override;

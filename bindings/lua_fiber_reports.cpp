@@ -176,11 +176,8 @@ const char* status_text(const FiberHandle& handle) {
 }
 
 void push_fiber_name(lua_State* L, const LuaFiber& fiber) {
-    if (fiber.named) {
-        push_view(L, fiber.name());
-    } else {
-        lua_pushliteral(L, "lua");
-    }
+    Fiber::NameRoom room;
+    push_view(L, fiber.shown_name(room));
 }
 
 void add_fiber_report_methods(lua_State* L) {

@@ -172,17 +172,20 @@ LuaListener* push_open_listener(lua_State* L, const ServerArguments& arguments) 
 
 // -- Fibers ---------------------------------------------------------------------------------------
 
-void LuaListener::name_fiber(LuaFiber& fiber, const Address& address) const {
-    Address::Text text = address.text();
-    try {
-        std::string full;
-        full.reserve(name.size() + 1 + text.size);
-        full.append(name).append("/").append(text.view());
-        if (full.size() > longest_name) full.resize(longest_name);
-        fiber.set_name(std::move(full));
-        fiber.named = true;
-    } catch (const std::bad_alloc&) {
+// "server/127.0.0.1:41234", in `room`.
+static std::string_view name_in(Fiber::NameRoom& room, std::string_view server,
+                                const Address& peer) {
+    Address::Text text = peer.text();
+    std::size_t size = 0;
+    for (std::string_view part : {server, std::string_view("/"), text.view()}) {
+        size += part.copy(room.data() + size, longest_name - size);
     }
+    return {room.data(), size};
+}
+
+std::string_view LuaFiber::shown_name(NameRoom& room) const {
+    if (named) return name();
+    return server == nullptr ? "lua" : name_in(room, server->name, *peer);
 }
 
 bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t from) {
@@ -206,7 +209,8 @@ bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t 
         (*fiber)->around = serve_socket;
         if (address) {
             address->set_port(asked);
-            shared.name_fiber(**fiber, *address);
+            Fiber::NameRoom room;
+            (void)(*fiber)->try_set_name(name_in(room, shared.name, *address));
         }
         start_new_fiber(L, **fiber, false);
         lua_settop(L, sockets);
@@ -240,7 +244,8 @@ Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, con
     }
     (*fiber)->arguments -= 2;
     (*fiber)->around = around;
-    shared.name_fiber(**fiber, from);
+    (*fiber)->server = &shared;
+    (*fiber)->peer = &from;
     start_new_fiber(L, **fiber, true);
     return {};
 }

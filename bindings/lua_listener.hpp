@@ -18,9 +18,6 @@ struct LuaListener {
 
     explicit LuaListener(Scheduler& scheduler) : listener(scheduler) {}
 
-    // Names a fiber after this server and `address`, unless there is no memory for it.
-    void name_fiber(LuaFiber& fiber, const Address& address) const;
-
     Listener listener;
     std::vector<Address> addresses;
     std::string why;  // it could not be opened
@@ -73,8 +70,9 @@ int outlast_shortage(lua_State* L, lua_CFunction serve);
 void push_address_asked_for(lua_State* L, const LuaListener& shared);
 
 // Starts a fiber for what has come to `socket`: the function and arguments from index `first` up,
-// which are popped, with two values below them that live until around(fiber) returns. Waits while
-// there is no memory for it. Errors: those of Listener::endure().
+// which are popped, with two values below them that live until around(fiber) returns. The fiber is
+// named after `from`, of which around() makes a copy first. Waits while there is no memory for it.
+// Errors: those of Listener::endure().
 Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from,
                     int first, void (*around)(LuaFiber& fiber));
 

@@ -12,8 +12,8 @@ namespace coir {
 
 namespace {
 
-constexpr lua_Integer readable = static_cast<lua_Integer>(Direction::read);
-constexpr lua_Integer writable = static_cast<lua_Integer>(Direction::write);
+constexpr lua_Integer readable = Descriptor::readable;
+constexpr lua_Integer writable = Descriptor::writable;
 
 // What select(2) would say of a descriptor that poll(2) has reported.
 lua_Integer ready_events(const pollfd& entry) {

@@ -10,6 +10,8 @@ void serve_connection(LuaFiber& fiber) {
     lua_State* L = fiber.thread;
     auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 2));
     auto& client = *static_cast<LuaSocket*>(lua_touserdata(L, 3));
+    Address peer = *fiber.peer;
+    fiber.peer = &peer;
     {
         Listener::Connection connection(shared.listener, &fiber);
         fiber.call();

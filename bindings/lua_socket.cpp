@@ -69,9 +69,6 @@ int module_from_fd(lua_State* L) {
 
 // -- iowait ---------------------------------------------------------------------------------------
 
-constexpr unsigned readable = static_cast<unsigned>(Direction::read);
-constexpr unsigned writable = static_cast<unsigned>(Direction::write);
-
 unsigned check_events(lua_State* L, int index) {
     if (lua_type(L, index) == LUA_TNUMBER) {
         lua_Integer events = luaL_checkinteger(L, index);
@@ -82,7 +79,7 @@ unsigned check_events(lua_State* L, int index) {
         bool known = !text.empty();
         for (char c : text) {
             known = known && std::strchr("rRwW", c) != nullptr && c != '\0';
-            events |= c == 'r' || c == 'R' ? readable : writable;
+            events |= c == 'r' || c == 'R' ? Descriptor::readable : Descriptor::writable;
         }
         if (known) return events;
     }
@@ -177,8 +174,8 @@ int socket_gc(lua_State* L) {
     if (s == nullptr) return 0;
     if (s->socket.is_open()) (void)s->close();
     if (!inside_finalizer(L)) return 0;  // called by hand: others may still use it
-    s->~LuaSocket();
-    new (s) LuaSocket(scheduler_of(L));  // a finalizer may still be handed it: a closed one
+    s->socket.release_memory();
+    s->listener = nullptr;  // it may be gone, and a finalizer may still be handed the socket
     return 0;
 }
 
@@ -264,6 +261,7 @@ int refuse(lua_State* L, LuaSocket& s, Error error, const AddressArguments& abou
 }
 
 Error finish_output(lua_State* L, LuaSocket& s, Deadline deadline) {
+    if (!s.socket.has_gathered() && !s.socket.lingers()) return {};
     LuaFiber* fiber = running_fiber(L);
     bool may_wait = fiber != nullptr && !fiber->cancelled() && !inside_finalizer(L);
     if (!may_wait) return {};

@@ -318,9 +318,6 @@ int socket_setvbuf(lua_State* L) {
 
 // -- Readiness ------------------------------------------------------------------------------------
 
-constexpr unsigned readable = static_cast<unsigned>(Direction::read);
-constexpr unsigned writable = static_cast<unsigned>(Direction::write);
-
 // A socket that is closed meanwhile is ready for everything, so the answer is given, not an error.
 Result<unsigned> wait_for(lua_State* L, LuaSocket& s, unsigned wanted) {
     Deadline deadline = opt_timeout(L, 2);
@@ -332,20 +329,20 @@ Result<unsigned> wait_for(lua_State* L, LuaSocket& s, unsigned wanted) {
 
 int socket_readable(lua_State* L) {
     LuaSocket& s = check_socket(L);
-    Result<unsigned> ready = wait_for(L, s, readable);
+    Result<unsigned> ready = wait_for(L, s, Descriptor::readable);
     return finish(L, s, ready.error());
 }
 
 int socket_writable(lua_State* L) {
     LuaSocket& s = check_socket(L);
-    Result<unsigned> ready = wait_for(L, s, writable);
+    Result<unsigned> ready = wait_for(L, s, Descriptor::writable);
     return finish(L, s, ready.error());
 }
 
 // wait([timeout]) -> "R" | "W" | "RW" | nil, message, code
 int socket_wait(lua_State* L) {
     LuaSocket& s = check_socket(L);
-    Result<unsigned> ready = wait_for(L, s, readable | writable);
+    Result<unsigned> ready = wait_for(L, s, Descriptor::readable | Descriptor::writable);
     if (!ready) return fail(L, s, ready.error());
     static const char* const texts[] = {"", "R", "W", "RW"};
     lua_pushstring(L, texts[*ready]);

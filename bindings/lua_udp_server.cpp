@@ -21,6 +21,7 @@ void serve_datagram(LuaFiber& fiber) {
         Listener::Connection connection(shared.listener, &fiber);
         AskedDatagram asked{on.socket, *shared.arrival};
         fiber.asked = &asked;
+        fiber.peer = &asked.arrival.from;
         fiber.call();
         fiber.asked = nullptr;
     }

@@ -17,8 +17,10 @@ struct Output {
 
 void print_fiber(lua_State* L, LuaFiber& fiber, const Output& output) {
     int top = lua_gettop(L);
-    const char* name = static_cast<const char*>(fiber.named ? fiber.name().c_str() : "lua");
-    std::fprintf(output.file, "fiber %llu (%s)", static_cast<unsigned long long>(fiber.id()), name);
+    Fiber::NameRoom room;
+    std::string_view name = fiber.shown_name(room);
+    std::fprintf(output.file, "fiber %llu (%.*s)", static_cast<unsigned long long>(fiber.id()),
+                 static_cast<int>(name.size()), name.data());
     if (fiber.waiting_on() != nullptr) {
         push_waiting(L, fiber);
         std::fprintf(output.file, " waits: %s", lua_tostring(L, -1));

@@ -60,7 +60,7 @@ public:
     // From now on the list is woken when there is something to look at.
     Error watch() {
         if (watched_) return {};
-        Error error = scheduler_.watch(fd_, *this);
+        Error error = scheduler_.watch(fd_, *this, true);
         watched_ = !error;
         return error;
     }

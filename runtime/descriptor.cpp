@@ -9,21 +9,20 @@ namespace coir {
 
 namespace {
 
-constexpr unsigned both =
-    static_cast<unsigned>(Direction::read) | static_cast<unsigned>(Direction::write);
+constexpr unsigned both = Descriptor::readable | Descriptor::writable;
 
 // The directions of `wanted` in which the descriptor is ready at this moment. An error condition
 // counts as ready: the call that follows reports it. Error: EBADF.
 Result<unsigned> ready_now(int fd, unsigned wanted) {
     pollfd entry{fd, 0, 0};
-    if (wanted & static_cast<unsigned>(Direction::read)) entry.events |= POLLIN;
-    if (wanted & static_cast<unsigned>(Direction::write)) entry.events |= POLLOUT;
+    if (wanted & Descriptor::readable) entry.events |= POLLIN;
+    if (wanted & Descriptor::writable) entry.events |= POLLOUT;
     if (::poll(&entry, 1, 0) <= 0) return 0U;
     if (entry.revents & POLLNVAL) return std::errc::bad_file_descriptor;
     if (entry.revents & (POLLERR | POLLHUP)) return wanted;
     unsigned ready = 0;
-    if (entry.revents & POLLIN) ready |= static_cast<unsigned>(Direction::read);
-    if (entry.revents & POLLOUT) ready |= static_cast<unsigned>(Direction::write);
+    if (entry.revents & POLLIN) ready |= Descriptor::readable;
+    if (entry.revents & POLLOUT) ready |= Descriptor::writable;
     return ready;
 }
 
@@ -58,8 +57,8 @@ int Descriptor::detach() {
 void Descriptor::forget(int fd, bool closing) {
     fd_ = -1;
     (void)set_background(nullptr);
-    if (watched_) scheduler_.unwatch(fd, closing);
-    watched_ = false;
+    if (watched_ != 0) scheduler_.unwatch(fd, closing);
+    watched_ = 0;
     for (WaitList* list : {&readers_, &writers_, &either_}) {
         scheduler_.wake_all(*list, std::errc::bad_file_descriptor);
     }
@@ -77,12 +76,12 @@ void Descriptor::ready(const Poller::Event& event) {
         scheduler_.wake_all(writers_);
         if (background_ != nullptr) background_->departing();
     }
-    scheduler_.wake_all(either_);
+    if (either_used_) scheduler_.wake_all(either_);
 }
 
 Error Descriptor::set_background(Departure* background) {
     if (background != nullptr) {
-        if (Error error = watch()) return error;
+        if (Error error = watch(writable)) return error;
     }
     if (background_ == nullptr && background != nullptr) scheduler_.hold();
     if (background_ != nullptr && background == nullptr) scheduler_.release();
@@ -91,21 +90,24 @@ Error Descriptor::set_background(Departure* background) {
 }
 
 WaitList& Descriptor::list(unsigned wanted) {
-    if (wanted == static_cast<unsigned>(Direction::read)) return readers_;
-    if (wanted == static_cast<unsigned>(Direction::write)) return writers_;
+    if (wanted == readable) return readers_;
+    if (wanted == writable) return writers_;
+    either_used_ = true;
     return either_;
 }
 
-Error Descriptor::watch() {
-    if (watched_) return {};
-    if (Error error = scheduler_.watch(fd_, *this)) return error;
-    watched_ = true;
-    return {};
+Error Descriptor::watch(unsigned directions) {
+    if ((directions & ~watched_) == 0) return {};
+    bool writes = (directions & writable) != 0;
+    Error error =
+        watched_ == 0 ? scheduler_.watch(fd_, *this, writes) : scheduler_.watch_writes(fd_);
+    if (!error) watched_ = writes ? both : readable;
+    return error;
 }
 
 Error Descriptor::await_event(Direction direction, Deadline deadline) {
     while (fd_ >= 0 && !get(direction) && deadline != immediate) {
-        Error error = watch();
+        Error error = watch(static_cast<unsigned>(direction));
         if (error.code() == EPERM) {  // a regular file never blocks
             set(direction, true);
             break;
@@ -133,7 +135,7 @@ Result<unsigned> Descriptor::wait(unsigned wanted, Deadline deadline) {
     if ((hints_ & wanted) != 0) {
         Result<unsigned> now = ready_now(fd_, wanted);
         if (!now) return now;
-        hints_ = (hints_ & ~wanted) | *now;
+        hints_ = static_cast<std::uint8_t>((hints_ & ~wanted) | *now);
         if (*now != 0) {
             // Others get their turn even if this fiber waits for what is always ready.
             if (Error error = scheduler_.yield()) return error;
@@ -142,7 +144,7 @@ Result<unsigned> Descriptor::wait(unsigned wanted, Deadline deadline) {
         }
     }
     for (;;) {
-        Error error = watch();
+        Error error = watch(wanted);
         if (error.code() == EPERM) return wanted;
         if (!error) error = scheduler_.park(list(wanted), deadline);
         if (error.code() == EBADF && fd_ < 0) return wanted;

@@ -1,13 +1,16 @@
 // descriptor.hpp: a descriptor that fibers wait for.
 //
-// The descriptor is non-blocking and is registered with the poller at the first wait, once, for
-// both directions. Every operation tries its system call first and waits only after EAGAIN; what
-// the last call and the last event said is remembered, so that a direction known to be drained is
-// not asked again before the kernel reports a change. Any number of fibers may wait. Close wakes
-// them all and frees nothing: the Descriptor itself must outlive its waiters.
+// The descriptor is non-blocking and is registered with the poller at the first wait: for reading,
+// and for writing once somebody waits for that, since most connections take whatever is written.
+// Every operation tries its system call first and waits only after EAGAIN; what the last call and
+// the last event said is remembered, so that a direction known to be drained is not asked again
+// before the kernel reports a change. Any number of fibers may wait. Close wakes them all and frees
+// nothing: the Descriptor itself must outlive its waiters.
 #pragma once
 
 #include <sys/types.h>
+
+#include <cstdint>
 
 #include "runtime/scheduler.hpp"
 
@@ -16,10 +19,14 @@ namespace coir {
 // A deadline that forbids waiting: the operation is one system call and fails with EAGAIN.
 inline constexpr Deadline immediate = Deadline::min();
 
-enum class Direction : unsigned { read = 1, write = 2 };
+enum class Direction : std::uint8_t { read = 1, write = 2 };
 
 class Descriptor final : private Watcher {
 public:
+    // Directions in a mask.
+    static constexpr unsigned readable = static_cast<unsigned>(Direction::read);
+    static constexpr unsigned writable = static_cast<unsigned>(Direction::write);
+
     explicit Descriptor(Scheduler& scheduler) : scheduler_(scheduler) {}
     ~Descriptor() { (void)close(); }
     Descriptor(const Descriptor&) = delete;
@@ -79,26 +86,28 @@ public:
 private:
     void ready(const Poller::Event& event) override;
     Error await_event(Direction direction, Deadline deadline);
-    Error watch();
+    Error watch(unsigned directions);
     WaitList& list(unsigned wanted);
     void forget(int fd, bool closing);
     bool get(Direction direction) const { return (hints_ & static_cast<unsigned>(direction)) != 0; }
     void set(Direction direction, bool on) {
-        hints_ = on ? hints_ | static_cast<unsigned>(direction)
-                    : hints_ & ~static_cast<unsigned>(direction);
+        auto bit = static_cast<unsigned>(direction);
+        hints_ = static_cast<std::uint8_t>(on ? hints_ | bit : hints_ & ~bit);
     }
 
+    // What an event and a read touch comes first, to lie in one cache line or two.
     Scheduler& scheduler_;
     int fd_ = -1;
-    unsigned hints_ = 0;  // the directions in which a call is worth trying
-    bool watched_ = false;
-    bool shared_ = false;
+    std::uint8_t hints_ = 0;    // the directions in which a call is worth trying
+    std::uint8_t watched_ = 0;  // those of which the poller tells
     bool hangup_ = false;
+    bool either_used_ = false;  // somebody has been on that list
     Error failure_;
+    bool shared_ = false;
     Departure* background_ = nullptr;
     WaitList readers_{"read", true};
-    WaitList writers_{"write", true};
     WaitList either_{"wait", true};
+    WaitList writers_{"write", true};
 };
 
 // Waits for a descriptor that belongs to somebody else, for example a C library, as

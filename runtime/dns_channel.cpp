@@ -8,8 +8,6 @@ namespace coir {
 
 namespace {
 
-constexpr unsigned read_mask = static_cast<unsigned>(Direction::read);
-constexpr unsigned write_mask = static_cast<unsigned>(Direction::write);
 constexpr int datagram_size = 1232;  // what passes through any network (DNS flag day 2020)
 
 // "127.0.0.1:53,[::1]:53,[fe80::1]:53%eth0". Those with a scope are left out unless `scoped`.
@@ -75,8 +73,8 @@ void DnsChannel::ask(const char* name, DnsType type, ares_callback callback, voi
 // Ends all queries.
 void DnsChannel::give_up() { ::ares_cancel(channel_); }
 
-void DnsChannel::process(int readable, int writable) {
-    ::ares_process_fd(channel_, readable, writable);
+void DnsChannel::process(int read_fd, int write_fd) {
+    ::ares_process_fd(channel_, read_fd, write_fd);
     if (broken_) give_up();
     remember_timer();
 }
@@ -102,8 +100,9 @@ void DnsChannel::remember_timer() {
 
 // -- Sockets --------------------------------------------------------------------------------------
 
-void DnsChannel::socket_changed(void* self, ares_socket_t fd, int readable, int writable) {
-    unsigned wanted = (readable != 0 ? read_mask : 0) | (writable != 0 ? write_mask : 0);
+void DnsChannel::socket_changed(void* self, ares_socket_t fd, int reads, int writes) {
+    unsigned wanted =
+        (reads != 0 ? Descriptor::readable : 0) | (writes != 0 ? Descriptor::writable : 0);
     static_cast<DnsChannel*>(self)->set_wanted(fd, wanted);
 }
 
@@ -151,8 +150,8 @@ void DnsChannel::serve(Connection& connection) {
         if (!descriptor.is_open()) break;
         if (ready) {
             int fd = descriptor.fd();
-            process(*ready & read_mask ? fd : ARES_SOCKET_BAD,
-                    *ready & write_mask ? fd : ARES_SOCKET_BAD);
+            process(*ready & Descriptor::readable ? fd : ARES_SOCKET_BAD,
+                    *ready & Descriptor::writable ? fd : ARES_SOCKET_BAD);
         } else if (ready.error() == std::errc::timed_out) {
             process(ARES_SOCKET_BAD, ARES_SOCKET_BAD);
         } else if (ready.error() != std::errc::interrupted) {  // cancelled, or out of memory

@@ -49,12 +49,12 @@ private:
         Deadline until = Deadline::min();  // when the fiber next looks at c-ares' timers
     };
 
-    static void socket_changed(void* self, ares_socket_t fd, int readable, int writable);
+    static void socket_changed(void* self, ares_socket_t fd, int reads, int writes);
     void set_wanted(int fd, unsigned wanted);
     Error add_connection(int fd, unsigned wanted);
     void serve(Connection& connection);
     void give_up();
-    void process(int readable, int writable);
+    void process(int read_fd, int write_fd);
     Deadline next_timer() const;
     void remember_timer();
 

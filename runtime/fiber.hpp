@@ -5,8 +5,10 @@
 // its stack belongs to the scheduler, or holds the fiber itself. Only the scheduler moves a fiber.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "runtime/error.hpp"
 #include "runtime/list.hpp"
@@ -71,6 +73,11 @@ public:
 
     const std::string& name() const { return name_; }
     void set_name(std::string name) { name_ = std::move(name); }
+
+    // The name for people; a derived class may make one up in `room` when it is asked. Also called
+    // by a signal handler.
+    using NameRoom = std::array<char, 256>;
+    virtual std::string_view shown_name(NameRoom&) const { return name_; }
 
     // Where and since when a parked fiber waits, and until when.
     const WaitList* waiting_on() const { return waiting_on_; }

@@ -1,9 +1,9 @@
 // poller.hpp: which descriptors became ready.
 //
 // One interface, one file for each kernel facility (poller_epoll.cpp, poller_kqueue.cpp); Meson
-// chooses. A descriptor is registered once, for both directions and edge-triggered: an event says
-// that something has changed since the last one. The poller knows descriptors and tokens, no
-// fibers. All calls but wake() belong to one thread.
+// chooses. Registrations are edge-triggered: an event says that something has changed since the
+// last one. The poller knows descriptors and tokens, no fibers. All calls but wake() belong to one
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +33,13 @@ public:
     // What creating the kernel object met (EMFILE, ENFILE, ENOMEM); nothing else works then.
     Error error() const { return error_; }
 
-    // Reports `fd` from now on, starting with how it is now. Errors: EPERM for a descriptor that is
-    // always ready (a regular file), EEXIST, ENOMEM, ENOSPC, EBADF.
-    Error add(int fd, std::uint64_t token);
+    // Reports from now on, starting with how it is now, what can be read from `fd` and, if
+    // `writes`, whether it takes output. Errors: EPERM for a descriptor that is always ready (a
+    // regular file), EEXIST, ENOMEM, ENOSPC, EBADF.
+    Error add(int fd, std::uint64_t token, bool writes);
+
+    // The same for output of a descriptor that was added without. Errors: ENOMEM.
+    Error add_writes(int fd, std::uint64_t token);
 
     // Stops reporting `fd`. Not needed before its last copy is closed, if `closing_removes`.
     void remove(int fd);

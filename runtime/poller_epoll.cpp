@@ -16,6 +16,7 @@ namespace {
 
 constexpr int max_events = 256;
 constexpr std::uint64_t wake_token = UINT64_MAX;
+constexpr std::uint32_t reads = EPOLLIN | EPOLLPRI | EPOLLRDHUP;
 
 // A process that was started without standard streams must not find the poller in their place.
 int beyond_standard_streams(int fd) {
@@ -38,7 +39,7 @@ struct Poller::Kernel {
     std::array<epoll_event, max_events> raw;
     std::array<Event, max_events> events;
 
-    Error add(int fd, std::uint64_t token, std::uint32_t changes);
+    Error change(int operation, int fd, std::uint64_t token, std::uint32_t interest);
     int wait(Deadline deadline);
 };
 
@@ -49,7 +50,8 @@ Poller::Poller() : kernel_(std::make_unique<Kernel>()) {
         return;
     }
     kernel_->wake = beyond_standard_streams(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    error_ = kernel_->wake < 0 ? last_errno() : kernel_->add(kernel_->wake, wake_token, EPOLLIN);
+    error_ = kernel_->wake < 0 ? last_errno()
+                               : kernel_->change(EPOLL_CTL_ADD, kernel_->wake, wake_token, EPOLLIN);
 }
 
 Poller::~Poller() {
@@ -57,16 +59,20 @@ Poller::~Poller() {
     if (kernel_->epoll >= 0) ::close(kernel_->epoll);
 }
 
-Error Poller::Kernel::add(int fd, std::uint64_t token, std::uint32_t changes) {
+Error Poller::Kernel::change(int operation, int fd, std::uint64_t token, std::uint32_t interest) {
     epoll_event event{};
-    event.events = changes | EPOLLET;
+    event.events = interest | EPOLLET;
     event.data.u64 = token;
-    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0) return {};
+    if (::epoll_ctl(epoll, operation, fd, &event) == 0) return {};
     return last_errno();
 }
 
-Error Poller::add(int fd, std::uint64_t token) {
-    return kernel_->add(fd, token, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP);
+Error Poller::add(int fd, std::uint64_t token, bool writes) {
+    return kernel_->change(EPOLL_CTL_ADD, fd, token, writes ? reads | EPOLLOUT : reads);
+}
+
+Error Poller::add_writes(int fd, std::uint64_t token) {
+    return kernel_->change(EPOLL_CTL_MOD, fd, token, reads | EPOLLOUT);
 }
 
 void Poller::remove(int fd) {

@@ -195,7 +195,8 @@ Error Poller::Kernel::change(int fd, int filter, int flags, std::uint64_t token)
     return error == std::errc::interrupted ? Error() : error;  // the change was made all the same
 }
 
-Error Poller::add(int fd, std::uint64_t token) {
+// Both directions at once: libkqueue would forget EPOLLRDHUP if the filter for writing came later.
+Error Poller::add(int fd, std::uint64_t token, bool) {
     // A kqueue watches regular files too, but is silent about one that was read to its end.
     struct stat status;
     if (::fstat(fd, &status) < 0) return last_errno();
@@ -211,6 +212,8 @@ Error Poller::add(int fd, std::uint64_t token) {
     bool never_blocks = error.code() == EPIPE || error.code() == EBADF;
     return never_blocks ? Error(EPERM) : error;
 }
+
+Error Poller::add_writes(int, std::uint64_t) { return {}; }
 
 void Poller::remove(int fd) {
     kernel_->ledger.leave(fd);

@@ -393,7 +393,7 @@ void Scheduler::run_ready() {
 
 // -- Descriptors ----------------------------------------------------------------------------------
 
-Error Scheduler::watch(int fd, Watcher& watcher) {
+Error Scheduler::watch(int fd, Watcher& watcher, bool writes) {
     auto index = static_cast<std::size_t>(fd);
     try {
         if (index >= watches_.size()) watches_.resize(std::max(index + 1, watches_.size() * 2));
@@ -402,16 +402,21 @@ Error Scheduler::watch(int fd, Watcher& watcher) {
     }
     Watch& watch = watches_[index];
     if (watch.watcher != nullptr) return std::errc::file_exists;
-    std::uint64_t token = std::uint64_t{++watch.generation} << 32 | static_cast<std::uint32_t>(fd);
-    Error error = poller_.add(fd, token);
+    ++watch.generation;
+    std::uint64_t token = watch.token(fd);
+    Error error = poller_.add(fd, token, writes);
     if (error == std::errc::file_exists) {
         // A copy of an earlier descriptor of this number is still registered, under a token of the
         // past.
         poller_.remove(fd);
-        error = poller_.add(fd, token);
+        error = poller_.add(fd, token, writes);
     }
     if (!error) watch.watcher = &watcher;
     return error;
+}
+
+Error Scheduler::watch_writes(int fd) {
+    return poller_.add_writes(fd, watches_[static_cast<std::size_t>(fd)].token(fd));
 }
 
 void Scheduler::unwatch(int fd, bool closing) {

@@ -199,8 +199,10 @@ public:
 
     // -- Descriptors (floor 4) --------------------------------------------------------------------
 
-    // Tells `watcher` of the events of `fd` until unwatch(). Errors: those of Poller::add.
-    Error watch(int fd, Watcher& watcher);
+    // Tells `watcher` of the events of `fd` until unwatch(), of output only if `writes` or after
+    // watch_writes(). Errors: those of Poller::add.
+    Error watch(int fd, Watcher& watcher, bool writes);
+    Error watch_writes(int fd);
     // Forgets the watcher. `closing`: the descriptor is about to be closed and has no copies, so
     // the kernel forgets it by itself.
     void unwatch(int fd, bool closing);
@@ -213,6 +215,9 @@ private:
         Watcher* watcher = nullptr;
         std::uint32_t generation =
             0;  // an event of an earlier owner of the number is recognised by it
+        std::uint64_t token(int fd) const {
+            return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
+        }
     };
 
     Error prepare(Fiber& fiber);

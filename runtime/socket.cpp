@@ -104,7 +104,7 @@ Error Socket::try_again(Deadline deadline, Call call) {
 
 // Nothing tells when the last byte has been acknowledged: all that can be done is to look again.
 Error Socket::linger_out() {
-    if (!linger_.l_onoff || linger_.l_linger == 0) return {};
+    if (!lingers()) return {};
     auto look = [&] {
         pollfd broken{fd(), 0, 0};
         bool done = ::poll(&broken, 1, 0) > 0 || unacknowledged(fd()) == 0;
@@ -119,9 +119,14 @@ Error Socket::close() {
     departing();
     drop_descriptor();
     ListHook<Departure>::unlink();
-    if (!reading_) input_.release();  // a fiber inside fill() looks at it once more
-    if (linger_.l_onoff && linger_.l_linger > 0) (void)set_linger({});  // close(2) would wait
+    if (!reading_) input_.release();      // a fiber inside fill() looks at it once more
+    if (lingers()) (void)set_linger({});  // close(2) would wait
     return descriptor_.close();
+}
+
+void Socket::release_memory() {
+    for (Buffer* buffer : {&input_, &output_, &received_}) buffer->release();
+    searched_for_ = {};
 }
 
 int Socket::detach() {
@@ -156,7 +161,7 @@ Error Socket::connect(const Address& address, Deadline deadline) {
     bool under_way = error == std::errc::operation_in_progress || error == std::errc::interrupted ||
                      error == std::errc::connection_already_in_progress;
     if (!under_way) return error;
-    Result<unsigned> ready = descriptor_.wait(static_cast<unsigned>(Direction::write), deadline);
+    Result<unsigned> ready = descriptor_.wait(Descriptor::writable, deadline);
     if (!ready) return ready.error();
     if (!is_open()) return std::errc::bad_file_descriptor;
     if (Error failed = descriptor_.failure(Direction::write)) return failed;

@@ -26,8 +26,8 @@ public:
     static constexpr std::size_t gather_limit = 64 * 1024;
 
     explicit Socket(Scheduler& scheduler)
-        : descriptor_(scheduler),
-          input_(scheduler.blocks()),
+        : input_(scheduler.blocks()),
+          descriptor_(scheduler),
           output_(scheduler.blocks()),
           received_(scheduler.blocks()) {}
     ~Socket();
@@ -60,6 +60,7 @@ public:
     using Linger = struct ::linger;
     Error set_linger(const Linger& value);
     Result<Linger> linger() const;
+    bool lingers() const { return linger_.l_onoff != 0 && linger_.l_linger != 0; }
     // The waiting that SO_LINGER asks for, before a close(). The kernel would stop the whole thread
     // for it. Suspends; a cancellation point. Errors: ECANCELED, EINTR, EBADF; never ETIMEDOUT.
     Error linger_out();
@@ -68,6 +69,8 @@ public:
     // everybody. Never waits.
     Error close();
     int detach();  // gives the descriptor away
+    // Drops what was received, and all memory, of a closed socket that no fiber uses any more.
+    void release_memory();
     Error shutdown(int how);
     Descriptor& descriptor() { return descriptor_; }
 
@@ -186,7 +189,6 @@ private:
     ssize_t room_for_whole(int fd) const;
 
     // What every request touches comes first, to lie in few cache lines.
-    Descriptor descriptor_;
     int family_ = AF_UNSPEC;
     int type_ = 0;
     bool reading_ = false;
@@ -196,6 +198,7 @@ private:
     Error output_error_;
     std::size_t searched_ = 0;
     Buffer input_;
+    Descriptor descriptor_;
     Buffer output_;  // gathered and not yet sent
     WaitList turn_{"write turn"};
 

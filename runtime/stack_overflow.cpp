@@ -23,9 +23,10 @@ void report(const Fiber& fiber) {
     auto [end, error] = std::to_chars(digits, digits + sizeof digits, fiber.id());
     write_stderr("stack overflow in fiber ");
     write_stderr({digits, static_cast<std::size_t>(end - digits)});
-    if (!fiber.name().empty()) {
+    Fiber::NameRoom room;
+    if (std::string_view name = fiber.shown_name(room); !name.empty()) {
         write_stderr(" (");
-        write_stderr(fiber.name());
+        write_stderr(name);
         write_stderr(")");
     }
     write_stderr("; reserve more with --stack\n");

@@ -37,7 +37,7 @@ Result<std::size_t> wait_any(Scheduler& scheduler, std::span<pollfd> entries, De
     Descriptor group(scheduler);
     group.open(fd);
     for (;;) {
-        Result<unsigned> changed = group.wait(static_cast<unsigned>(Direction::read), deadline);
+        Result<unsigned> changed = group.wait(Descriptor::readable, deadline);
         if (!changed && changed.error() != std::errc::timed_out) return changed.error();
         ready = ready_now(entries);
         if (!ready || *ready > 0 || !changed) return ready;

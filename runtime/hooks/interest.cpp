@@ -43,7 +43,7 @@ void Interest::add(std::span<const pollfd> entries) {
 
 long Interest::wait(Deadline deadline) {
     if (!watched_ && epoll_ >= 0) {
-        watched_ = !call_.scheduler().watch(epoll_, *this);
+        watched_ = !call_.scheduler().watch(epoll_, *this, false);
         if (!watched_) ticking_ = true;
     }
     Deadline until = ticking_ ? std::min(deadline, Clock::now() + tick) : deadline;

@@ -54,8 +54,8 @@ TEST_CASE("a descriptor is first reported as it is now") {
     CHECK(poller.error() == Error());
     Pair quiet, busy;
     busy.send();
-    CHECK(poller.add(quiet.left(), 1) == Error());
-    CHECK(poller.add(busy.left(), 2) == Error());
+    CHECK(poller.add(quiet.left(), 1, true) == Error());
+    CHECK(poller.add(busy.left(), 2, true) == Error());
     for (const Poller::Event& event : look(poller)) {
         CHECK(event.readable == (event.token == 2));
         CHECK(event.writable);
@@ -63,10 +63,27 @@ TEST_CASE("a descriptor is first reported as it is now") {
     }
 }
 
+TEST_CASE("output is reported once somebody has asked for it, starting with how it is") {
+    Poller poller;
+    Pair pair;
+    CHECK(poller.add(pair.left(), 7, false) == Error());
+    bool writable = false;
+    for (const Poller::Event& event : look(poller)) writable |= event.writable;
+    pair.send();
+    CHECK(look(poller).size() == 1);
+    CHECK(poller.add_writes(pair.left(), 7) == Error());
+    for (const Poller::Event& event : look(poller)) {
+        CHECK(event.token == 7);
+        writable |= event.writable;
+    }
+    CHECK(writable);
+    CHECK(look(poller).empty());
+}
+
 TEST_CASE("a change is reported once, and every later change again") {
     Poller poller;
     Pair pair;
-    CHECK(poller.add(pair.left(), 7) == Error());
+    CHECK(poller.add(pair.left(), 7, true) == Error());
     CHECK(look(poller).size() == 1);
     CHECK(look(poller).empty());
     for (int i = 0; i < 3; ++i) {
@@ -82,7 +99,7 @@ TEST_CASE("a change is reported once, and every later change again") {
 TEST_CASE("a peer that has gone is readable, writable and a hang-up") {
     Poller poller;
     Pair pair;
-    CHECK(poller.add(pair.left(), 7) == Error());
+    CHECK(poller.add(pair.left(), 7, true) == Error());
     (void)look(poller);
     ::shutdown(pair.fds[1], SHUT_RDWR);
     std::vector<Poller::Event> events = look(poller);
@@ -95,7 +112,7 @@ TEST_CASE("a peer that has gone is readable, writable and a hang-up") {
 TEST_CASE("half a hang-up is readable and a hang-up") {
     Poller poller;
     Pair pair;
-    CHECK(poller.add(pair.left(), 7) == Error());
+    CHECK(poller.add(pair.left(), 7, true) == Error());
     (void)look(poller);
     ::shutdown(pair.fds[1], SHUT_WR);
     std::vector<Poller::Event> events = look(poller);
@@ -108,7 +125,7 @@ TEST_CASE("tokens come back whole") {
     Poller poller;
     Pair pair;
     std::uint64_t token = 0xfedcba9876543210;
-    CHECK(poller.add(pair.left(), token) == Error());
+    CHECK(poller.add(pair.left(), token, true) == Error());
     std::vector<Poller::Event> events = look(poller);
     REQUIRE(events.size() == 1);
     CHECK(events[0].token == token);
@@ -117,14 +134,14 @@ TEST_CASE("tokens come back whole") {
 TEST_CASE("a descriptor that was removed or closed is not reported any more") {
     Poller poller;
     Pair removed, closed;
-    CHECK(poller.add(removed.left(), 1) == Error());
-    CHECK(poller.add(closed.left(), 2) == Error());
+    CHECK(poller.add(removed.left(), 1, true) == Error());
+    CHECK(poller.add(closed.left(), 2, true) == Error());
     poller.remove(removed.left());
     ::close(closed.fds[0]);
     closed.fds[0] = -1;
     removed.send();
     CHECK(look(poller).empty());
-    CHECK(poller.add(removed.left(), 3) == Error());
+    CHECK(poller.add(removed.left(), 3, true) == Error());
     CHECK(look(poller).size() == 1);
 }
 
@@ -132,10 +149,10 @@ TEST_CASE("what cannot be polled is an error") {
     Poller poller;
     Pair pair;
     int file = ::open("/proc/self/exe", O_RDONLY);
-    CHECK(poller.add(file, 1) == std::errc::operation_not_permitted);
-    CHECK(poller.add(-1, 1) == std::errc::bad_file_descriptor);
-    CHECK(poller.add(pair.left(), 1) == Error());
-    CHECK(poller.add(pair.left(), 1) == std::errc::file_exists);
+    CHECK(poller.add(file, 1, true) == std::errc::operation_not_permitted);
+    CHECK(poller.add(-1, 1, true) == std::errc::bad_file_descriptor);
+    CHECK(poller.add(pair.left(), 1, true) == Error());
+    CHECK(poller.add(pair.left(), 1, true) == std::errc::file_exists);
     ::close(file);
 }
 
@@ -216,7 +233,7 @@ TEST_CASE("the poller's own descriptor is readable when there is something to re
     if (on_libkqueue) return;
     Poller poller;
     Pair pair;
-    CHECK(poller.add(pair.left(), 1) == Error());
+    CHECK(poller.add(pair.left(), 1, true) == Error());
     (void)look(poller);
     CHECK_FALSE(has_data(poller.fd()));
     pair.send();
@@ -231,7 +248,7 @@ TEST_CASE("more events than fit into one call are all reported") {
     Poller poller;
     std::vector<Pair> pairs(700);
     for (std::size_t i = 0; i < pairs.size(); ++i) {
-        REQUIRE(poller.add(pairs[i].left(), i) == Error());
+        REQUIRE(poller.add(pairs[i].left(), i, true) == Error());
     }
     (void)look(poller);
     for (const Pair& pair : pairs) pair.send();

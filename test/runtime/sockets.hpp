@@ -16,8 +16,8 @@
 
 namespace coir::test {
 
-inline constexpr unsigned readable = static_cast<unsigned>(Direction::read);
-inline constexpr unsigned writable = static_cast<unsigned>(Direction::write);
+inline constexpr unsigned readable = Descriptor::readable;
+inline constexpr unsigned writable = Descriptor::writable;
 
 struct SocketPair {
     explicit SocketPair(Scheduler& scheduler, int type = SOCK_STREAM)
