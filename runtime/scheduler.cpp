@@ -151,7 +151,7 @@ void Scheduler::account(Fiber* fiber) {
     if (alive_count_ < many_fibers || turn_.empty()) return;
     Fiber& soon = turn_.front();
     coir::prefetch(soon.context_, 8);
-    coir::prefetch(soon.waiter, 2);
+    coir::prefetch(soon.waiter, 4);
     if (Fiber* later = turn_.after(soon)) coir::prefetch(later, 2);
 }
 

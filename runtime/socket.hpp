@@ -153,8 +153,13 @@ public:
     // and by flush(). What the kernel does not take then is sent in the background; an error shows
     // in the next write() or flush().
     bool gathers() const { return gathers_; }
-    void set_gathers(bool on) { gathers_ = on; }
-    bool has_gathered() const { return !output_.empty(); }
+    void set_gathers(bool on) {
+        if (!on) departing();
+        gathers_ = on;
+    }
+    bool has_gathered() const {
+        return (gathers_ || descriptor_.in_background()) && !output_.empty();
+    }
     Error flush(Deadline deadline);
 
 private:

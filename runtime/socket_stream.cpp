@@ -126,7 +126,7 @@ inline bool Socket::answered(const Request& request, std::size_t& searched,
 // Receives once into the read buffer, waiting until something arrives. 0: end of the stream. The
 // buffer gets its memory only when there is something to put into it: an idle connection owns none.
 Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
-    if (!output_.empty()) departing();
+    if (has_gathered()) departing();
     for (;;) {
         if (Error error = descriptor_.await(Direction::read, deadline)) return error;
         // The room grows with what arrives, not with what was asked for: most lines are short.
@@ -211,7 +211,7 @@ Error Socket::write(std::span<const std::string_view> pieces, Deadline deadline,
 
 // The usual case: nobody writes, nothing is gathered, and the kernel had room the last time.
 Result<std::size_t> Socket::send_at_once(std::string_view piece) {
-    bool may = output_.empty() && type_ != 0 && descriptor_.promises(Direction::write);
+    bool may = !has_gathered() && type_ != 0 && descriptor_.promises(Direction::write);
     if (!may) return 0;
     ssize_t n = ::send(fd(), piece.data(), piece.size(), send_flags);
     if (n >= 0) return static_cast<std::size_t>(n);
