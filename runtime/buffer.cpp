@@ -9,14 +9,6 @@ namespace coir {
 
 Buffer::~Buffer() { std::free(memory_); }
 
-Error Buffer::make_room(std::size_t n) {
-    if (memory_ != nullptr || n > BlockPool::block_size) return grow(0, n);
-    memory_ = blocks_.take();
-    if (memory_ == nullptr) return std::errc::not_enough_memory;
-    capacity_ = BlockPool::block_size;
-    return {};
-}
-
 Error Buffer::put_back(std::string_view bytes) {
     if (begin_ < bytes.size()) {
         if (Error error = grow(bytes.size(), 0)) return error;

@@ -31,7 +31,8 @@ public:
     // Room for at least `n` bytes behind what is there. Error: ENOMEM; nothing has changed then.
     Result<std::span<char>> reserve(std::size_t n) {
         if (n > capacity_ - end_) {
-            if (Error error = make_room(n)) return error;
+            bool first = memory_ == nullptr && n <= BlockPool::block_size;
+            if (Error error = first ? take_block() : grow(0, n)) return error;
         }
         return std::span<char>(memory_ + end_, capacity_ - end_);
     }
@@ -60,7 +61,11 @@ public:
     }
 
 private:
-    Error make_room(std::size_t n);
+    Error take_block() {
+        memory_ = blocks_.take();
+        capacity_ = memory_ == nullptr ? 0 : BlockPool::block_size;
+        return memory_ == nullptr ? Error(ENOMEM) : Error();
+    }
     Error grow(std::size_t front, std::size_t back);
     Error enlarge(std::size_t needed);
 

@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "runtime/prefetch.hpp"
+
 namespace coir {
 
 namespace {
@@ -78,6 +80,8 @@ void Descriptor::ready(const Poller::Event& event) {
     }
     if (either_used_) scheduler_.wake_all(either_);
 }
+
+void Descriptor::prefetch_waiter() { prefetch(&readers_.front(), 2); }
 
 Error Descriptor::set_background(Departure* background) {
     if (background != nullptr) {

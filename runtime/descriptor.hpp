@@ -85,6 +85,7 @@ public:
 
 private:
     void ready(const Poller::Event& event) override;
+    void prefetch_waiter() override;
     Error await_event(Direction direction, Deadline deadline);
     Error watch(unsigned directions);
     WaitList& list(unsigned wanted);

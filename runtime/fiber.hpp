@@ -58,6 +58,18 @@ public:
     void* owner = nullptr;
     void* waiter = nullptr;
 
+    // What the layer above touches first when the fiber goes on: the scheduler asks the processor's
+    // cache for it ahead of the fiber's turn. Any addresses will do.
+    struct Touched {
+        const void* address;
+        std::size_t lines;
+    };
+    using AllTouched = std::array<Touched, 6>;
+    void set_touched(const AllTouched& touched) {
+        touched_ = touched;
+        has_touched_ = true;
+    }
+
     Fiber() = default;
     virtual ~Fiber() = default;
 
@@ -106,9 +118,11 @@ private:
     State state_ = State::fresh;
     bool cancelled_ = false;
     bool interrupted_ = false;
+    bool has_touched_ = false;
 
     unsigned stack_id_ = 0;
     void* fake_stack_ = nullptr;
+    AllTouched touched_;
     Stack stack_;
     char* first_frame_ = nullptr;  // where the frames begin, somewhat below the top
     StackPool* stack_pool_ = nullptr;

@@ -33,6 +33,9 @@ public:
     // Something has changed. May wake fibers; must not close, park or switch.
     virtual void ready(const Poller::Event& event) = 0;
 
+    // Asks the processor's cache for the fiber that ready() will wake.
+    virtual void prefetch_waiter() {}
+
 protected:
     ~Watcher() = default;
 };
