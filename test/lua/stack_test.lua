@@ -78,6 +78,17 @@ sized('the main fiber is named like the script', function()
   test.match(result.err, '^stack overflow in fiber %d+ %(lua_%w+%);')
 end)
 
+sized('the handler of a server is named after its peer', function()
+  local result = child.run(nested .. [[
+    local socket = require 'socket'
+    local server = socket.tcp_server('127.0.0.1', 0, function() nest(190) end)
+    socket.tcp_connect('127.0.0.1', server:name().port)
+    require 'fiber'.sleep(100)
+  ]], '--stack=64k')
+  test.equal({ result.how, result.code }, { 'signal', 11 })
+  test.match(result.err, '^stack overflow in fiber %d+ %(server/127%.0%.0%.1:%d+%); reserve')
+end)
+
 sized('a larger stack is enough for the same', function()
   for _, size in ipairs { '512k', '524288', '1m', '1M', '512K' } do
     local result = child.run(nested .. "print(require 'fiber'.spawn(nest, 190):join())",

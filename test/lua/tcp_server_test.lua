@@ -62,6 +62,23 @@ test.case('each connection is handled in a fiber named after its peer', function
   test.ok(names_of_fibers()['server/127.0.0.1:' .. a:name().port])
 end)
 
+test.case('a handler keeps its name when the peer has reset the connection', function()
+  local before, after
+  local server = assert(socket.tcp_server('127.0.0.1', 0, function(s)
+    before = fiber.name()
+    s:read_any()
+    after = { fiber.name(), s:peer() == nil }
+  end))
+  local client = assert(socket.tcp_connect('127.0.0.1', server:name().port))
+  test.eventually(function() return before end)
+  client:linger(true, 0)
+  client:close()
+  test.eventually(function() return after end)
+  test.equal(after, { before, true })
+  test.match(before, '^server/127%.0%.0%.1:%d+$')
+  server:stop()
+end)
+
 test.case('the server is the listening socket, and comes with the address asked for', function()
   local server <close>, address = socket.tcp_server('127.0.0.1', 0, ignore)
   test.equal(server:name().host, '127.0.0.1')

@@ -292,7 +292,9 @@ TEST_CASE("gathering can be switched off with output waiting, and nothing change
     Gathering pair(scheduler);
     in_fiber(scheduler, [&] {
         CHECK(write(pair.left, "first") == Error());
+        CHECK(pair.left.has_gathered());
         pair.left.set_gathers(false);
+        CHECK(!pair.left.has_gathered());
         CHECK(write(pair.left, "second") == Error());
         CHECK(pair.arrived() == text("firstsecond"));
     });
