@@ -24,7 +24,7 @@ constexpr unsigned most_per_slab = 64;
 constexpr std::size_t slab_bytes = 32 << 20;
 constexpr std::size_t warm_limit = 256;
 constexpr std::size_t kept_bytes = 32 * 1024;  // what a warm stack may keep committed
-constexpr unsigned trim_every = 64;            // releases for each look at another warm stack
+constexpr unsigned trim_every = 16;            // releases for each look at another warm stack
 
 std::size_t page_size() {
     static const std::size_t size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
