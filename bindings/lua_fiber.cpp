@@ -165,6 +165,7 @@ void LuaFiber::body() {
     }
     if (around != nullptr) {
         around(*this);
+        server = nullptr;  // the copy of what came has ended
     } else {
         call();
     }

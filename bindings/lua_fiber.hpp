@@ -59,9 +59,10 @@ public:
     // The program's main fiber: calls `main` instead of a Lua function.
     int (*main)(lua_State* L) = nullptr;
 
-    // A handler's: the server and the peer that it is named after, unless it was given a name.
+    // A handler's: the server and what has come to it, which it is named after unless it was given
+    // a name.
     const struct LuaListener* server = nullptr;
-    const class Address* peer = nullptr;
+    const struct Arrival* arrival = nullptr;
 
     // The datagram that the fiber handles, for answers to it.
     const struct AskedDatagram* asked = nullptr;

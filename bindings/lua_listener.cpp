@@ -185,7 +185,7 @@ static std::string_view name_in(Fiber::NameRoom& room, std::string_view server,
 
 std::string_view LuaFiber::shown_name(NameRoom& room) const {
     if (named) return name();
-    return server == nullptr ? "lua" : name_in(room, server->name, *peer);
+    return server == nullptr ? "lua" : name_in(room, server->name, arrival->from);
 }
 
 bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t from) {
@@ -235,7 +235,7 @@ int outlast_shortage(lua_State* L, lua_CFunction serve) {
     }
 }
 
-Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from,
+Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Arrival& arrival,
                     int first, void (*around)(LuaFiber& fiber)) {
     Result<LuaFiber*> fiber = push_new_fiber(L, first);
     while (!fiber) {
@@ -245,7 +245,7 @@ Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, con
     (*fiber)->arguments -= 2;
     (*fiber)->around = around;
     (*fiber)->server = &shared;
-    (*fiber)->peer = &from;
+    (*fiber)->arrival = &arrival;
     start_new_fiber(L, **fiber, true);
     return {};
 }

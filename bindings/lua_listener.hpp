@@ -24,7 +24,6 @@ struct LuaListener {
     std::string name = "server";
     // False when the handler does not look at its second argument, which then need not be made.
     bool tells_sender = true;
-    const Arrival* arrival = nullptr;  // of the datagram that a handler is just starting with
 };
 
 // The options of a server, checked.
@@ -71,9 +70,9 @@ void push_address_asked_for(lua_State* L, const LuaListener& shared);
 
 // Starts a fiber for what has come to `socket`: the function and arguments from index `first` up,
 // which are popped, with two values below them that live until around(fiber) returns. The fiber is
-// named after `from`, of which around() makes a copy first. Waits while there is no memory for it.
-// Errors: those of Listener::endure().
-Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Address& from,
+// named after `arrival`, which around() finds there and makes a copy of first. Waits while there is
+// no memory for it. Errors: those of Listener::endure().
+Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Arrival& arrival,
                     int first, void (*around)(LuaFiber& fiber));
 
 void make_listener_class(lua_State* L);

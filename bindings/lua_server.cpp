@@ -10,8 +10,8 @@ void serve_connection(LuaFiber& fiber) {
     lua_State* L = fiber.thread;
     auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 2));
     auto& client = *static_cast<LuaSocket*>(lua_touserdata(L, 3));
-    Address peer = *fiber.peer;
-    fiber.peer = &peer;
+    Arrival arrival = *fiber.arrival;
+    fiber.arrival = &arrival;
     {
         Listener::Connection connection(shared.listener, &fiber);
         fiber.call();
@@ -23,14 +23,15 @@ void serve_connection(LuaFiber& fiber) {
 }
 
 // Starts the handler for the client on top of the stack.
-Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, const Address& from) {
+Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on,
+                   const Arrival& arrival) {
     int client = lua_gettop(L);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, client);
     lua_getiuservalue(L, 1, LuaListener::handler_value);
     lua_pushvalue(L, client);
-    if (shared.tells_sender) push_sender(L, from);
-    return start_handler(L, shared, on.socket, from, client + 1, serve_connection);
+    if (shared.tells_sender) push_sender(L, arrival.from);
+    return start_handler(L, shared, on.socket, arrival, client + 1, serve_connection);
 }
 
 // Accepts until the socket is closed: (listener, socket). A client's object is made before the
@@ -41,13 +42,13 @@ int accept_connections(lua_State* L) {
     for (;;) {
         lua_settop(L, 2);
         LuaSocket& client = push_new_socket(L);
-        Address from;
-        Result<int> fd = shared.listener.accept(on.socket, from);
+        Arrival arrival;
+        Result<int> fd = shared.listener.accept(on.socket, arrival.from);
         Error error = fd.error();
         if (fd) {
             client.socket.accepted(*fd, on.socket);
             client.waiting = on.waiting;
-            error = start_client(L, shared, on, from);
+            error = start_client(L, shared, on, arrival);
         }
         if (!error) continue;
         if (error == std::errc::bad_file_descriptor) break;

@@ -19,9 +19,9 @@ void serve_datagram(LuaFiber& fiber) {
     auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 3));
     {
         Listener::Connection connection(shared.listener, &fiber);
-        AskedDatagram asked{on.socket, *shared.arrival};
+        AskedDatagram asked{on.socket, *fiber.arrival};
         fiber.asked = &asked;
-        fiber.peer = &asked.arrival.from;
+        fiber.arrival = &asked.arrival;
         fiber.call();
         fiber.asked = nullptr;
     }
@@ -37,8 +37,7 @@ Error start_datagram(lua_State* L, LuaListener& shared, const LuaSocket& on,
     lua_pushvalue(L, data);
     push_sender(L, arrival.from);
     lua_pushvalue(L, 2);
-    shared.arrival = &arrival;
-    return start_handler(L, shared, on.socket, arrival.from, data + 1, serve_datagram);
+    return start_handler(L, shared, on.socket, arrival, data + 1, serve_datagram);
 }
 
 Result<std::string_view> receive(LuaListener& shared, LuaSocket& on, std::span<char> room,

@@ -167,6 +167,45 @@ test.case('a thousand datagrams leave nothing behind', function()
   test.ok(server)
 end)
 
+local short = 'what waits for memory is answered from where it was sent to, whatever comes meanwhile'
+if child.sanitized() then
+  test.skip(short, 'AddressSanitizer needs memory without limits')
+else
+  test.case(short, function()
+    local result = child.shell([[ulimit -v 3000000; exec "$0" --stack=256m -e '
+    local fiber, socket = require "fiber", require "socket"
+    local handled = {}
+    local server = assert(socket.udp_server("", 0, function(data, from, s)
+      handled[#handled + 1] = data
+      s:sendto(from.host, from.port, data)
+    end))
+    local port = server:name().port
+    local old, new = socket("AF_INET", "SOCK_DGRAM"), socket("AF_INET6", "SOCK_DGRAM")
+    if not new:bind("::1", 0) then -- there is no second socket
+      print("first", "127.0.0.2")
+      os.exit()
+    end
+    local gate = fiber.cond()
+    repeat until not fiber.new(gate.wait, gate)
+    old:sendto("127.0.0.2", port, "first")
+    local function is_short()
+      for _, row in pairs(fiber.info()) do
+        if (row.waiting or ""):match("resources") then return true end
+      end
+    end
+    repeat fiber.yield() until is_short()
+    gate:broadcast()
+    new:sendto("::1", port, "second")
+    local data, from = old:recvfrom(nil, nil, 10)
+    print(data, from.host)
+    assert(new:recvfrom(nil, nil, 10) == "second")
+    server:close()
+  ']])
+    test.match(result.out, '^first\t127.0.0.2\n$')
+    test.equal(result.code, 0)
+  end)
+end
+
 test.case('wrong arguments raise, and what cannot be listened on fails', function()
   test.raises('udp_server: handler is missing', socket.udp_server, '127.0.0.1', 0)
   test.raises('udp_server: unknown option max_connections', socket.udp_server, '127.0.0.1', 0,
