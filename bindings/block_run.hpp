@@ -20,7 +20,7 @@ struct BlockRunTag {};
 class BlockRun : public ListHook<BlockRunTag> {
 public:
     static constexpr std::size_t bytes = 64 * 1024;  // the largest page there is
-    static constexpr std::size_t largest_block = 1024;
+    static constexpr std::size_t largest_block = 2048;
 
     // The run that a block is part of.
     static BlockRun& of(void* block);

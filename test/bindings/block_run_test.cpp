@@ -95,7 +95,7 @@ TEST_CASE("a page is not touched before it is needed") {
 TEST_CASE("pages go back around the blocks that are used, and their blocks come back") {
     Chunk chunk;
     BlockRun& run = chunk.run(2);
-    for (std::size_t size : {16, 48, 208, 720, 1024}) {
+    for (std::size_t size : {16, 48, 208, 720, 1024, 1456, 2048}) {
         run.begin(size);
         std::vector<char*> blocks = take_all(run);
         for (char* block : blocks) std::memset(block, 7, size);
