@@ -85,19 +85,22 @@ void StackPool::release(Stack stack) {
     --in_use_;
     unpoison_stack(stack.bottom, stack.size);
     if (warm_.size() < warm_.capacity()) {
-        warm_.push_back({stack});
+        warm_.push_back({stack, releases_});
     } else {
         give_back(stack);
     }
-    // The one that came back last is used next; the others, which may rest for long, take turns.
+    // The one that came back last is used next; the others, which may rest for long, are looked at in
+    // turn.
     std::size_t resting = warm_.size() - 1;
     if (++releases_ % trim_every == 0 && resting > 0) {
         trim(warm_[releases_ / trim_every % resting]);
     }
 }
 
-void StackPool::trim(Warm& warm) {
-    if (warm.trimmed || warm.stack.size <= kept_bytes) return;
+// A stack that is in use again and again keeps what it has touched.
+void StackPool::trim(Warm& warm) const {
+    bool rests = releases_ - warm.since >= warm_limit;
+    if (!rests || warm.trimmed || warm.stack.size <= kept_bytes) return;
     ::madvise(warm.stack.bottom, warm.stack.size - kept_bytes, MADV_DONTNEED);
     warm.trimmed = true;
 }

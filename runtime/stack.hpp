@@ -52,12 +52,13 @@ public:
 private:
     struct Warm {
         Stack stack;
-        bool trimmed = false;  // since it came back
+        unsigned since;        // releases_ when it came back
+        bool trimmed = false;  // since then
     };
 
     Result<Stack> cut();
     Error add_slab();
-    static void trim(Warm& warm);
+    void trim(Warm& warm) const;
     void give_back(Stack stack);
     void unmap(StackSlab* slab);
 
