@@ -104,7 +104,8 @@ Error Scheduler::prepare(Fiber& fiber) {
 
 // Leaves `from` for `to`, and returns when `from` is switched back to; nullptr is the dispatcher.
 inline void Scheduler::switch_context(Fiber* from, Fiber* to) {
-    if (accounting_) account(from);
+    if (accounting_) [[unlikely]]
+        account(from);
     left_ = from;
     running_ = to;
     stretch_.store((stretch() | 1) + (to == nullptr ? 1 : 2), std::memory_order_relaxed);
@@ -136,23 +137,34 @@ void Scheduler::account(Fiber* fiber) {
     switched_ = now;
 }
 
-// Asks the processor for what the fibers after the next one will touch: of the first its innermost
-// frames, the head of what waits there and what the layer above has named; of the second where that
-// is written; of the third the fiber itself. With many fibers all that is far away, and others run
-// meanwhile; nothing is looked at here that was not asked for one switch before.
+[[gnu::always_inline]] inline void Scheduler::prefetch_frames(const Fiber& fiber) {
+    prefetch(fiber.context_, 8);
+    prefetch(fiber.waiter, 2);
+}
+
+// Asks the processor for what the fibers after the next one will touch: the innermost frames, the
+// head of what waits there, and what the layer above has named. With many fibers all that is far
+// away, and others run meanwhile. Nothing is looked at here that was not asked for before: first
+// the fiber itself, then where the names are written. A fiber that names something goes on after
+// longer work of others: it is asked for one switch ahead, and all others two.
 [[gnu::always_inline]] inline void Scheduler::prefetch_turn() {
-    if (alive_count_ < many_fibers || turn_.empty()) return;
+    if (turn_.empty()) return;
     Fiber& first = turn_.front();
-    prefetch(first.context_, 8);
-    prefetch(first.waiter, 2);
     if (first.has_touched_) {
+        prefetch_frames(first);
         for (const Fiber::Touched& touched : first.touched_)
             prefetch(touched.address, touched.lines);
     }
     Fiber* second = turn_.after(first);
     if (second == nullptr) return;
-    if (second->has_touched_) prefetch(&second->touched_, 2);
-    if (Fiber* third = turn_.after(*second)) prefetch(third, 2);
+    if (second->has_touched_) {
+        prefetch(&second->touched_, 2);
+    } else {
+        prefetch_frames(*second);
+    }
+    Fiber* third = turn_.after(*second);
+    if (third == nullptr) return;
+    if (Fiber* fourth = turn_.after(*third)) prefetch(fourth, 2);
 }
 
 // Whether fibers that are ready again may run without the dispatcher in between.
@@ -166,17 +178,20 @@ inline bool Scheduler::another_turn() {
 
 // Takes the fiber whose turn it is from its list; nullptr when it is the dispatcher's.
 inline Fiber* Scheduler::next_fiber() {
-    if (!next_.empty()) return &next_.pop_front();
+    if (!next_.empty()) [[unlikely]]
+        return &next_.pop_front();
     if (turn_.empty() && !another_turn()) return nullptr;
     Fiber& fiber = turn_.pop_front();
-    prefetch_turn();
+    if (alive_count_ >= many_fibers) [[unlikely]]  // out of the way of the few
+        prefetch_turn();
     return &fiber;
 }
 
 // Switches from the running fiber to another context, and returns when the fiber is resumed.
 inline void Scheduler::leave(Fiber& fiber) {
     int saved_errno = errno;
-    if (!departures_.empty()) finish_departures();
+    if (!departures_.empty()) [[unlikely]]
+        finish_departures();
     ++fiber.switches_;
     Fiber* next = next_fiber();
     if (next != &fiber) {

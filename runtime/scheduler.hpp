@@ -227,6 +227,7 @@ private:
     void switch_context(Fiber* from, Fiber* to);
     void arrived(void* context, void* fake_stack);
     void account(Fiber* fiber);
+    static void prefetch_frames(const Fiber& fiber);
     void prefetch_turn();
     Fiber* next_fiber();
     bool another_turn();
