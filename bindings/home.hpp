@@ -49,7 +49,9 @@ struct Home {
     char creator_source[LUA_IDSIZE];  // where its code is
     Deadline top_since{};             // fiber.top_enable(), and the last fiber.top()
     Deadline top_before{};
-    const void* socket_metatable = nullptr;  // its address is also its registry key
+    // Their addresses are also their registry keys.
+    const void* socket_metatable = nullptr;
+    const void* served_metatable = nullptr;  // of sockets without a finalizer
     Resolver* resolver = nullptr;            // resolver_of(); nullptr before its first use
 };
 

@@ -14,6 +14,7 @@ constexpr std::size_t longest_name = 255;  // of a fiber
 int listener_gc(lua_State* L) {
     auto* shared = static_cast<LuaListener*>(luaL_checkudata(L, 1, class_name));
     if (!inside_finalizer(L)) return 0;
+    shared->listener.abandon();
     shared->~LuaListener();
     return 0;
 }
@@ -230,6 +231,7 @@ int outlast_shortage(lua_State* L, lua_CFunction serve) {
         lua_pushvalue(L, 2);
         int status = lua_pcall(L, 2, LUA_MULTRET, 0);
         if (status == LUA_OK) return lua_gettop(L) - 2;
+        if (LuaSocket* client = std::exchange(shared.incoming, nullptr)) client->socket.abandon();
         if (status != LUA_ERRMEM) return lua_error(L);
         check_raise(L, shared.listener.endure(std::errc::not_enough_memory, on.socket));
     }
@@ -239,6 +241,7 @@ Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, con
                     int first, void (*around)(LuaFiber& fiber)) {
     Result<LuaFiber*> fiber = push_new_fiber(L, first);
     while (!fiber) {
+        if (std::exchange(shared.incoming, nullptr) != nullptr) add_finalizer(L, first + 1);
         if (Error ended = shared.listener.endure(fiber.error(), socket)) return ended;
         fiber = push_new_fiber(L, first);
     }

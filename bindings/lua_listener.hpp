@@ -24,6 +24,7 @@ struct LuaListener {
     std::string name = "server";
     // False when the handler does not look at its second argument, which then need not be made.
     bool tells_sender = true;
+    LuaSocket* incoming = nullptr;  // accepted, and not yet its handler's; nobody waits meanwhile
 };
 
 // The options of a server, checked.

@@ -13,12 +13,18 @@ void serve_connection(LuaFiber& fiber) {
     Arrival arrival = *fiber.arrival;
     fiber.arrival = &arrival;
     {
-        Listener::Connection connection(shared.listener, &fiber);
+        Listener::Connection connection(shared.listener, &fiber, &client.socket);
+        shared.incoming = nullptr;
         fiber.call();
         if (client.socket.is_open()) {
             (void)finish_output(L, client, write_deadline(L, client, lua_gettop(L) + 1));
         }
         if (client.socket.is_open()) (void)client.socket.close();
+        if (client.socket.in_use()) {
+            add_finalizer(L, 3);
+        } else {
+            client.socket.abandon();
+        }
     }
 }
 
@@ -41,13 +47,14 @@ int accept_connections(lua_State* L) {
     auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
     for (;;) {
         lua_settop(L, 2);
-        LuaSocket& client = push_new_socket(L);
+        LuaSocket& client = push_served_socket(L);
         Arrival arrival;
         Result<int> fd = shared.listener.accept(on.socket, arrival.from);
         Error error = fd.error();
         if (fd) {
             client.socket.accepted(*fd, on.socket);
             client.waiting = on.waiting;
+            shared.incoming = &client;
             error = start_client(L, shared, on, arrival);
         }
         if (!error) continue;

@@ -174,7 +174,7 @@ int socket_gc(lua_State* L) {
     if (s == nullptr) return 0;
     if (s->socket.is_open()) (void)s->close();
     if (!inside_finalizer(L)) return 0;  // called by hand: others may still use it
-    s->socket.release_memory();
+    s->socket.abandon();
     s->listener = nullptr;  // it may be gone, and a finalizer may still be handed the socket
     return 0;
 }
@@ -196,12 +196,27 @@ Error LuaSocket::close() {
     return {};
 }
 
-LuaSocket& push_new_socket(lua_State* L, int user_values) {
+static LuaSocket& push_socket(lua_State* L, int user_values, const void* metatable) {
     void* memory = lua_newuserdatauv(L, sizeof(LuaSocket), user_values);
     auto* s = new (memory) LuaSocket(scheduler_of(L));
-    lua_rawgetp(L, LUA_REGISTRYINDEX, home_of(L).socket_metatable);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
     lua_setmetatable(L, -2);
     return *s;
+}
+
+LuaSocket& push_new_socket(lua_State* L, int user_values) {
+    return push_socket(L, user_values, home_of(L).socket_metatable);
+}
+
+LuaSocket& push_served_socket(lua_State* L) {
+    return push_socket(L, 0, home_of(L).served_metatable);
+}
+
+void add_finalizer(lua_State* L, int index) {
+    lua_pushvalue(L, index);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, home_of(L).socket_metatable);
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
 }
 
 void raise_unusable(lua_State* L) {
@@ -296,11 +311,24 @@ void push_sender(lua_State* L, const Address& address) {
 
 // -- Opening --------------------------------------------------------------------------------------
 
+// Makes the table on top of the stack, whose place is taken, a key of the registry by its address.
+static const void* keep_metatable(lua_State* L) {
+    const void* address = lua_topointer(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, address);
+    return address;
+}
+
+// Pushes a copy of the metatable on top of the stack that has no finalizer.
+static void push_without_finalizer(lua_State* L) {
+    lua_newtable(L);
+    for (const char* field : {"__name", "__index", "__close", "__tostring", "methods"}) {
+        lua_getfield(L, -2, field);
+        lua_setfield(L, -2, field);
+    }
+}
+
 static void make_socket_class(lua_State* L) {
     luaL_newmetatable(L, class_name);
-    home_of(L).socket_metatable = lua_topointer(L, -1);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, home_of(L).socket_metatable);
     lua_newtable(L);
     add_plain_methods(L);
     add_transfer_methods(L);
@@ -320,7 +348,10 @@ static void make_socket_class(lua_State* L) {
     lua_getfield(L, -1, "methods");
     lua_getfield(L, -1, "__tostring");
     lua_setfield(L, -3, "__tostring");
-    lua_pop(L, 2);
+    lua_pop(L, 1);
+    push_without_finalizer(L);
+    home_of(L).served_metatable = keep_metatable(L);
+    home_of(L).socket_metatable = keep_metatable(L);
 }
 
 static void make_buffer_class(lua_State* L) {

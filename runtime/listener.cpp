@@ -234,8 +234,8 @@ Error Listener::endure(Error error, const Socket& socket) {
 
 // -- Connections ----------------------------------------------------------------------------------
 
-Listener::Connection::Connection(Listener& listener, Fiber* serving)
-    : fiber(serving), listener_(listener) {
+Listener::Connection::Connection(Listener& listener, Fiber* serving, Socket* served)
+    : fiber(serving), socket(served), listener_(listener) {
     listener_.connections_.push_back(*this);
     ++listener_.connection_count_;
 }
@@ -270,6 +270,12 @@ Result<std::size_t> Listener::stop(Deadline deadline) {
     });
     if (Error interrupted = scheduler_.yield()) return interrupted;  // they end meanwhile
     return cancelled;
+}
+
+void Listener::abandon() {
+    connections_.for_each([](Connection& connection) {
+        if (connection.socket != nullptr) connection.socket->abandon();
+    });
 }
 
 }  // namespace coir

@@ -53,9 +53,10 @@ public:
     // One connection, from its beginning to its end.
     class Connection : public ListHook<Connection> {
     public:
-        explicit Connection(Listener& listener, Fiber* fiber = nullptr);
+        explicit Connection(Listener& listener, Fiber* fiber = nullptr, Socket* socket = nullptr);
         ~Connection();
-        Fiber* fiber;  // that serves it, and is cancelled when it takes too long to stop
+        Fiber* fiber;    // that serves it, and is cancelled when it takes too long to stop
+        Socket* socket;  // that abandon() closes; nullptr: somebody else does
 
     private:
         Listener& listener_;
@@ -112,6 +113,10 @@ public:
     // `deadline` those that have not. Returns how many these were. Suspends; a cancellation point.
     // Errors: ECANCELED, EINTR.
     Result<std::size_t> stop(Deadline deadline = never);
+
+    // Closes the sockets of the connections and frees what they hold: for an end at which their
+    // fibers do not go on.
+    void abandon();
 
 private:
     struct Plan;

@@ -124,7 +124,8 @@ Error Socket::close() {
     return descriptor_.close();
 }
 
-void Socket::release_memory() {
+void Socket::abandon() {
+    if (is_open()) (void)close();
     for (Buffer* buffer : {&input_, &output_, &received_}) buffer->release();
     searched_for_ = {};
 }

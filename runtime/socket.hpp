@@ -69,8 +69,11 @@ public:
     // everybody. Never waits.
     Error close();
     int detach();  // gives the descriptor away
-    // Drops what was received, and all memory, of a closed socket that no fiber uses any more.
-    void release_memory();
+    // Closes the socket if it is open, and drops what was received and all memory. No fiber uses it
+    // any more.
+    void abandon();
+    // Whether a fiber is in the middle of reading or writing a stream.
+    bool in_use() const { return reading_ || writing_; }
     Error shutdown(int how);
     Descriptor& descriptor() { return descriptor_; }
 

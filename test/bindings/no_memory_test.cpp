@@ -131,3 +131,25 @@ TEST_CASE("without memory what a socket has received is not lost") {
           assert(data == line, how)
         end)");
 }
+
+TEST_CASE("without memory a connection is served or closed, and the server goes on") {
+    check_everywhere(R"(
+        local server = socket.tcp_server('127.0.0.1', 0, function(s, from) s:write(s:readline()) end)
+        fiber.yield()  -- it waits for connections
+        local function ask()
+          local s <close> = socket('AF_INET', 'SOCK_STREAM', 'tcp')
+          local port = server:name().port
+          limit(N)
+          pcall(s.sysconnect, s, '127.0.0.1', port)
+          fiber.yield()
+          limit()
+          if not s:peer() then return '' end
+          s:write('x\n')
+          return s:readline(nil, 10)
+        end
+        local line, message = ask()
+        assert(line == 'x\n' or line == '' or message == 'Connection reset by peer', message)
+        N = nil
+        assert(ask() == 'x\n')
+        server:close())");
+}
