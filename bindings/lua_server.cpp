@@ -29,8 +29,7 @@ void serve_connection(LuaFiber& fiber) {
 }
 
 // Starts the handler for the client on top of the stack.
-Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on,
-                   const Arrival& arrival) {
+Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, const Arrival& arrival) {
     int client = lua_gettop(L);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, client);

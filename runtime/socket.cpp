@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "runtime/platform.hpp"
 
@@ -126,7 +127,9 @@ Error Socket::close() {
 
 void Socket::abandon() {
     if (is_open()) (void)close();
-    for (Buffer* buffer : {&input_, &output_, &received_}) buffer->release();
+    input_.release();
+    output_.release();
+    parcel_.reset();
     searched_for_ = {};
 }
 
@@ -212,32 +215,38 @@ ssize_t Socket::room_for_whole(int fd) const {
 #endif
 }
 
-// One recv(2) into received_; nothing is waited for between taking the room and filling it.
+Result<std::span<char>> Socket::parcel_room(std::size_t size) {
+    if (parcel_ == nullptr)
+        parcel_.reset(new (std::nothrow) Parcel(descriptor_.scheduler().blocks()));
+    if (parcel_ == nullptr) return std::errc::not_enough_memory;
+    return parcel_->data.reserve(size);
+}
+
+// One recv(2) into the parcel; nothing is waited for between taking the room and filling it.
 ssize_t Socket::receive_into_place(int fd, std::size_t size, int flags) {
-    if (has_received_) return 0;  // somebody else's, who could not take it
+    if (has_received()) return 0;  // somebody else's, who could not take it
     ssize_t whole = size == 0 ? room_for_whole(fd) : 0;
     if (whole < 0) return -1;
     if (size == 0) size = std::max<std::size_t>(static_cast<std::size_t>(whole), 1);
-    Result<std::span<char>> room = received_.reserve(size);
+    Result<std::span<char>> room = parcel_room(size);
     if (!room) {
         errno = room.error().code();
         return -1;
     }
-    socklen_t* address_size = received_from_.room_size();
-    ssize_t n =
-        type_ == 0 ? ::read(fd, room->data(), size)
-                   : ::recvfrom(fd, room->data(), size, flags, received_from_.room(), address_size);
+    Address& from = parcel_->from;
+    socklen_t* address_size = from.room_size();
+    ssize_t n = type_ == 0 ? ::read(fd, room->data(), size)
+                           : ::recvfrom(fd, room->data(), size, flags, from.room(), address_size);
     int saved_errno = errno;
     if (n >= 0) {
         auto count = static_cast<std::size_t>(n);
         if (count > 0 && count < size && flags == 0 && drains())
             descriptor_.drained(Direction::read);
-        received_.commit(std::min(count, size));
-        if (received_from_.size() == 0)
-            received_from_ = {};  // the kernel left the last sender there
-        has_received_ = true;
+        parcel_->data.commit(std::min(count, size));
+        if (from.size() == 0) from = {};  // the kernel left the last sender there
+        parcel_->full = true;
     } else {
-        received_.release_if_empty();
+        parcel_->data.release_if_empty();
     }
     errno = saved_errno;
     return n;
@@ -245,21 +254,22 @@ ssize_t Socket::receive_into_place(int fd, std::size_t size, int flags) {
 
 Result<std::string_view> Socket::receive(std::size_t size, int flags, Address* from,
                                          Deadline deadline) {
-    if (!has_received_) {
+    if (!has_received()) {
         Result<std::size_t> n = descriptor_.retry(
             Direction::read, deadline, [&](int fd) { return receive_into_place(fd, size, flags); });
         if (!n) return n.error();
     }
     drop_descriptor();  // one that nobody asks for
-    if (from != nullptr) *from = received_from_;
-    return received_.view();
+    if (from != nullptr) *from = parcel_->from;
+    return parcel_->data.view();
 }
 
 void Socket::received() {
-    has_received_ = false;
-    received_fd_ = -1;
-    received_.consume(received_.size());
-    received_.release_if_empty();
+    if (parcel_ == nullptr) return;
+    parcel_->full = false;
+    parcel_->fd = -1;
+    parcel_->data.consume(parcel_->data.size());
+    parcel_->data.release_if_empty();
 }
 
 Result<std::size_t> Socket::send(std::string_view data, int flags, const Address* to,

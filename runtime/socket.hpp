@@ -26,10 +26,7 @@ public:
     static constexpr std::size_t gather_limit = 64 * 1024;
 
     explicit Socket(Scheduler& scheduler)
-        : input_(scheduler.blocks()),
-          descriptor_(scheduler),
-          output_(scheduler.blocks()),
-          received_(scheduler.blocks()) {}
+        : input_(scheduler.blocks()), descriptor_(scheduler), output_(scheduler.blocks()) {}
     ~Socket();
 
     // -- Life -------------------------------------------------------------------------------------
@@ -166,6 +163,17 @@ public:
     Error flush(Deadline deadline);
 
 private:
+    // receive()'s place, which few sockets have.
+    struct Parcel {
+        explicit Parcel(BlockPool& blocks) : data(blocks) {}
+        Buffer data;
+        Address from;
+        int fd = -1;        // came along
+        bool full = false;  // until received()
+    };
+    bool has_received() const { return parcel_ != nullptr && parcel_->full; }
+    Result<std::span<char>> parcel_room(std::size_t size);
+
     void departing() override;
     void describe();
     // A short read from a TCP stream has emptied it, unless a hang-up or urgent data came along.
@@ -202,7 +210,6 @@ private:
     bool reading_ = false;
     bool writing_ = false;
     bool gathers_ = false;
-    bool has_received_ = false;
     Error output_error_;
     std::size_t searched_ = 0;
     Buffer input_;
@@ -212,9 +219,7 @@ private:
 
     int protocol_ = 0;
     Linger linger_{};
-    Buffer received_;  // receive()'s place
-    Address received_from_;
-    int received_fd_ = -1;      // came with what is in received_
+    std::unique_ptr<Parcel> parcel_;
     std::string searched_for_;  // the delimiters of a search that was given up, and how far it got
     std::size_t max_line_ = default_max_line;
 };

@@ -80,10 +80,10 @@ Error Socket::send_along(int fd, std::string_view data, Deadline deadline) {
     return send_pieces({&rest, 1}, deadline, written);
 }
 
-// One recvmsg(2) into received_ and received_fd_.
+// One recvmsg(2) into the parcel.
 ssize_t Socket::receive_message_into_place(int fd) {
-    if (has_received_) return 0;  // somebody else's, who could not take it
-    Result<std::span<char>> room = received_.reserve(largest_message);
+    if (has_received()) return 0;  // somebody else's, who could not take it
+    Result<std::span<char>> room = parcel_room(largest_message);
     if (!room) {
         errno = room.error().code();
         return -1;
@@ -98,28 +98,28 @@ ssize_t Socket::receive_message_into_place(int fd) {
     ssize_t n = ::recvmsg(fd, &message, receive_flags);
     int saved_errno = errno;
     if (n >= 0) {
-        received_fd_ = take_descriptor(message);
-        received_.commit(static_cast<std::size_t>(n));
-        has_received_ = true;
+        parcel_->fd = take_descriptor(message);
+        parcel_->data.commit(static_cast<std::size_t>(n));
+        parcel_->full = true;
     } else {
-        received_.release_if_empty();
+        parcel_->data.release_if_empty();
     }
     errno = saved_errno;
     return n;
 }
 
 Result<int> Socket::receive_descriptor(std::string_view& data, Deadline deadline) {
-    if (!has_received_) {
+    if (!has_received()) {
         Result<std::size_t> n = descriptor_.retry(
             Direction::read, deadline, [&](int fd) { return receive_message_into_place(fd); });
         if (!n) return n.error();
     }
-    data = received_.view();
-    return received_fd_;
+    data = parcel_->data.view();
+    return parcel_->fd;
 }
 
 void Socket::drop_descriptor() {
-    if (received_fd_ >= 0) ::close(std::exchange(received_fd_, -1));
+    if (parcel_ != nullptr && parcel_->fd >= 0) ::close(std::exchange(parcel_->fd, -1));
 }
 
 }  // namespace coir

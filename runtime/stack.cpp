@@ -89,8 +89,8 @@ void StackPool::release(Stack stack) {
     } else {
         give_back(stack);
     }
-    // The one that came back last is used next; the others, which may rest for long, are looked at in
-    // turn.
+    // The one that came back last is used next; the others, which may rest for long, are looked at
+    // in turn.
     std::size_t resting = warm_.size() - 1;
     if (++releases_ % trim_every == 0 && resting > 0) {
         trim(warm_[releases_ / trim_every % resting]);
