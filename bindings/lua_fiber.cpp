@@ -58,17 +58,11 @@ void release_thread(Home& home, Home::IdleThread thread) {
 
 // -- Fibers ---------------------------------------------------------------------------------------
 
-FiberHandle& push_handle(lua_State* L) {
-    void* memory = lua_newuserdatauv(L, sizeof(FiberHandle), FiberHandle::user_values);
-    push_shared(L, Home::fiber_metatable);
-    lua_setmetatable(L, -2);
-    return *static_cast<FiberHandle*>(memory);
-}
-
-// Makes the handle on top of the stack, which is popped, that of `fiber`. Cannot fail.
-void attach(lua_State* L, Home& home, LuaFiber& fiber) {
+// Makes the handle at `index` that of `fiber`. Cannot fail.
+void attach(lua_State* L, int index, Home& home, LuaFiber& fiber) {
     home.scheduler->number(fiber);
-    fiber.handle = new (lua_touserdata(L, -1)) FiberHandle(fiber, fiber.id());
+    fiber.handle = new (lua_touserdata(L, index)) FiberHandle(fiber, fiber.id());
+    lua_pushvalue(L, index);
     lua_xmove(L, home.shared, 1);
     lua_rawseti(home.shared, Home::handles, fiber.slot);
     home.fibers.insert(fiber);
@@ -92,19 +86,21 @@ int raise_too_many(lua_State* L) { return luaL_error(L, "too many results"); }
 
 // -- Life -----------------------------------------------------------------------------------------
 
-Result<LuaFiber*> push_new_fiber(lua_State* L, int function) {
+void push_new_handle(lua_State* L) {
+    lua_newuserdatauv(L, sizeof(FiberHandle), FiberHandle::user_values);
+    push_shared(L, Home::fiber_metatable);
+    lua_setmetatable(L, -2);
+}
+
+Result<LuaFiber*> make_fiber(lua_State* L, int function) {
     Home& home = home_of(L);
     int arguments = lua_gettop(L) - function;
-    push_handle(L);
     if (home.idle_count == 0) add_thread(L, home);
     auto [thread, slot] = home.idle[home.idle_count - 1];
     if (!lua_checkstack(thread, arguments + LUA_MINSTACK)) luaL_error(L, "too many arguments");
     StackPool& stacks = home.scheduler->stacks();
     Result<Stack> stack = stacks.allocate();
-    if (!stack) {
-        lua_pop(L, 1);
-        return stack.error();
-    }
+    if (!stack) return stack.error();
     // Nothing can fail from here on.
     --home.idle_count;
     constexpr std::uintptr_t line = 64;
@@ -112,9 +108,7 @@ Result<LuaFiber*> push_new_fiber(lua_State* L, int function) {
     auto* fiber = new (place) LuaFiber(home, thread, slot);
     Scheduler::give_stack(*fiber, stacks, *stack, place);
     fiber->arguments = arguments;
-    lua_pushvalue(L, -1);
-    attach(L, home, *fiber);
-    lua_insert(L, function);
+    attach(L, function - 1, home, *fiber);
     lua_pushcfunction(thread, keep_traceback);
     lua_xmove(L, thread, arguments + 1);
     return fiber;
@@ -150,11 +144,12 @@ LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L)) {
     Home& home = home_of(L);
     void* memory = lua_newuserdatauv(L, sizeof(LuaFiber), 0);
     luaL_ref(L, LUA_REGISTRYINDEX);
-    push_handle(L);
+    push_new_handle(L);
     auto* fiber = new (memory) LuaFiber(home, L, take_slot(L, home));
     fiber->main = main;
     fiber->is_main = true;
-    attach(L, home, *fiber);
+    attach(L, -1, home, *fiber);
+    lua_pop(L, 1);
     return *fiber;
 }
 

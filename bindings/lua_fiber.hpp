@@ -100,9 +100,13 @@ FiberHandle& check_fiber(lua_State* L, int index);
 // The fiber of the handle at `index`; raises `the fiber is dead` when it is.
 LuaFiber& check_living_fiber(lua_State* L, int index);
 
-// Makes a fiber that will call the function at `function` with the arguments above it; its handle
-// takes their place. It must be started. Error: ENOMEM (a stack); nothing has changed then.
-Result<LuaFiber*> push_new_fiber(lua_State* L, int function);
+// Pushes the handle of a fiber to come.
+void push_new_handle(lua_State* L);
+
+// Makes a fiber that will call the function at `function`, above its handle, with the arguments
+// that follow. They are popped, and the fiber must be started. Error: ENOMEM (a stack); nothing has
+// changed then.
+Result<LuaFiber*> make_fiber(lua_State* L, int function);
 
 // Notes where the function that has called L's makes the fiber, for people.
 void note_creator(lua_State* L, LuaFiber& fiber);

@@ -42,7 +42,9 @@ enum class Start { queued, now, joinable };
 
 int start_fiber(lua_State* L, Start how) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    Result<LuaFiber*> fiber = push_new_fiber(L, 1);
+    push_new_handle(L);
+    lua_insert(L, 1);
+    Result<LuaFiber*> fiber = make_fiber(L, 2);
     if (!fiber) {
         return push_failure(L, fiber.error(), "cannot start a fiber (%I alive)",
                             static_cast<LUAI_UACINT>(scheduler_of(L).fibers()));

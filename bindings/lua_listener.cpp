@@ -195,12 +195,13 @@ bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t 
     lua_getiuservalue(L, index, LuaListener::sockets_value);
     int sockets = lua_gettop(L);
     for (std::size_t i = from; i < shared.listener.sockets().size(); ++i) {
+        push_new_handle(L);
         lua_pushvalue(L, index);
         lua_pushcfunction(L, function);
         lua_pushvalue(L, index);
         lua_rawgeti(L, sockets, static_cast<lua_Integer>(i + 1));
         Result<Address> address = shared.listener.sockets()[i]->name();
-        Result<LuaFiber*> fiber = push_new_fiber(L, sockets + 1);
+        Result<LuaFiber*> fiber = make_fiber(L, sockets + 2);
         if (!fiber) {
             shared.listener.close();
             module_failure(L, fiber.error());
@@ -239,11 +240,11 @@ int outlast_shortage(lua_State* L, lua_CFunction serve) {
 
 Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Arrival& arrival,
                     int first, void (*around)(LuaFiber& fiber)) {
-    Result<LuaFiber*> fiber = push_new_fiber(L, first);
+    Result<LuaFiber*> fiber = make_fiber(L, first);
     while (!fiber) {
         if (std::exchange(shared.incoming, nullptr) != nullptr) add_finalizer(L, first + 1);
         if (Error ended = shared.listener.endure(fiber.error(), socket)) return ended;
-        fiber = push_new_fiber(L, first);
+        fiber = make_fiber(L, first);
     }
     (*fiber)->arguments -= 2;
     (*fiber)->around = around;

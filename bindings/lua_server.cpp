@@ -31,12 +31,13 @@ void serve_connection(LuaFiber& fiber) {
 // Starts the handler for the client on top of the stack.
 Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, const Arrival& arrival) {
     int client = lua_gettop(L);
+    push_new_handle(L);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, client);
     lua_getiuservalue(L, 1, LuaListener::handler_value);
     lua_pushvalue(L, client);
     if (shared.tells_sender) push_sender(L, arrival.from);
-    return start_handler(L, shared, on.socket, arrival, client + 1, serve_connection);
+    return start_handler(L, shared, on.socket, arrival, client + 2, serve_connection);
 }
 
 // Accepts until the socket is closed: (listener, socket). A client's object is made before the
@@ -44,9 +45,11 @@ Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, const
 int accept_connections(lua_State* L) {
     auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
     auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
+    push_served_metatable(L);
+    int metatable = lua_gettop(L);
     for (;;) {
-        lua_settop(L, 2);
-        LuaSocket& client = push_served_socket(L);
+        lua_settop(L, metatable);
+        LuaSocket& client = push_served_socket(L, metatable);
         Arrival arrival;
         Result<int> fd = shared.listener.accept(on.socket, arrival.from);
         Error error = fd.error();

@@ -196,20 +196,28 @@ Error LuaSocket::close() {
     return {};
 }
 
-static LuaSocket& push_socket(lua_State* L, int user_values, const void* metatable) {
+// Without a metatable.
+static LuaSocket& push_bare_socket(lua_State* L, int user_values) {
     void* memory = lua_newuserdatauv(L, sizeof(LuaSocket), user_values);
-    auto* s = new (memory) LuaSocket(scheduler_of(L));
-    lua_rawgetp(L, LUA_REGISTRYINDEX, metatable);
-    lua_setmetatable(L, -2);
-    return *s;
+    return *new (memory) LuaSocket(scheduler_of(L));
 }
 
 LuaSocket& push_new_socket(lua_State* L, int user_values) {
-    return push_socket(L, user_values, home_of(L).socket_metatable);
+    LuaSocket& s = push_bare_socket(L, user_values);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, home_of(L).socket_metatable);
+    lua_setmetatable(L, -2);
+    return s;
 }
 
-LuaSocket& push_served_socket(lua_State* L) {
-    return push_socket(L, 0, home_of(L).served_metatable);
+LuaSocket& push_served_socket(lua_State* L, int metatable) {
+    LuaSocket& s = push_bare_socket(L, 0);
+    lua_pushvalue(L, metatable);
+    lua_setmetatable(L, -2);
+    return s;
+}
+
+void push_served_metatable(lua_State* L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, home_of(L).served_metatable);
 }
 
 void add_finalizer(lua_State* L, int index) {

@@ -33,9 +33,11 @@ struct LuaSocket {
 // Pushes a new socket object that is closed; open it afterwards.
 LuaSocket& push_new_socket(lua_State* L, int user_values = 0);
 
-// The same without a finalizer, which for a brief connection costs more than its object: whoever
-// serves it abandons the socket in the end, or adds the finalizer. That cannot fail.
-LuaSocket& push_served_socket(lua_State* L);
+// The same with another metatable: that without a finalizer, which for a brief connection costs
+// more than its object. Whoever serves it abandons the socket in the end, or adds the finalizer,
+// which cannot fail.
+LuaSocket& push_served_socket(lua_State* L, int metatable);
+void push_served_metatable(lua_State* L);
 void add_finalizer(lua_State* L, int index);
 
 // The socket at `index`, or nullptr when there is something else or a closed one.

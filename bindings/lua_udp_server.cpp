@@ -31,13 +31,14 @@ void serve_datagram(LuaFiber& fiber) {
 Error start_datagram(lua_State* L, LuaListener& shared, const LuaSocket& on,
                      const Arrival& arrival) {
     int data = lua_gettop(L);
+    push_new_handle(L);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
     lua_getiuservalue(L, 1, LuaListener::handler_value);
     lua_pushvalue(L, data);
     push_sender(L, arrival.from);
     lua_pushvalue(L, 2);
-    return start_handler(L, shared, on.socket, arrival, data + 1, serve_datagram);
+    return start_handler(L, shared, on.socket, arrival, data + 2, serve_datagram);
 }
 
 Result<std::string_view> receive(LuaListener& shared, LuaSocket& on, std::span<char> room,
