@@ -41,7 +41,8 @@ Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, const
 }
 
 // Accepts until the socket is closed: (listener, socket). A client's object is made before the
-// client comes: nothing that can fail may stand between accept() and the owner.
+// client comes: nothing that can fail may stand between accept() and the owner. That is the
+// listener at first, and the handler's fiber once it has begun.
 int accept_connections(lua_State* L) {
     auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
     auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
