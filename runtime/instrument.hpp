@@ -56,6 +56,15 @@ inline unsigned register_stack([[maybe_unused]] char* bottom, [[maybe_unused]] c
 #endif
 }
 
+// Valgrind does not know the newest system calls, and says so.
+inline bool under_valgrind() {
+#ifdef COIR_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
+}
+
 inline void deregister_stack([[maybe_unused]] unsigned id) {
 #ifdef COIR_VALGRIND
     VALGRIND_STACK_DEREGISTER(id);

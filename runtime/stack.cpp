@@ -1,11 +1,16 @@
 #include "runtime/stack.hpp"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <bit>
 #include <new>
+#include <span>
 
 #include "runtime/instrument.hpp"
 
@@ -23,6 +28,7 @@ namespace {
 constexpr unsigned most_per_slab = 64;
 constexpr std::size_t slab_bytes = 32 << 20;
 constexpr std::size_t warm_limit = 256;
+constexpr std::size_t batch = 64;              // of warm stacks that are given back together
 constexpr std::size_t kept_bytes = 32 * 1024;  // what a warm stack may keep committed
 constexpr unsigned trim_every = 16;            // releases for each look at another warm stack
 
@@ -40,6 +46,23 @@ Error guard_page(char* page) {
 #endif
     if (::mprotect(page, page_size(), PROT_NONE) == 0) return {};
     return last_errno();
+}
+
+// Returns the pages of some stacks to the kernel: with one call where it can do that (Linux 6.13).
+void return_pages(std::span<const iovec> stacks) {
+#ifdef SYS_process_madvise
+    constexpr int self = -10000;  // PIDFD_SELF, which the C library may not know yet
+    static std::atomic<bool> refused = under_valgrind();
+    std::size_t total = 0;
+    for (const iovec& stack : stacks) total += stack.iov_len;
+    if (!refused) {
+        long done =
+            ::syscall(SYS_process_madvise, self, stacks.data(), stacks.size(), MADV_DONTNEED, 0);
+        if (done == static_cast<long>(total)) return;
+        refused = true;
+    }
+#endif
+    for (const iovec& stack : stacks) ::madvise(stack.iov_base, stack.iov_len, MADV_DONTNEED);
 }
 
 }  // namespace
@@ -67,7 +90,7 @@ StackPool::StackPool(std::size_t size) {
 }
 
 StackPool::~StackPool() {
-    for (const Warm& warm : warm_) give_back(warm.stack);
+    while (!warm_.empty()) give_back_coldest(std::min(batch, warm_.size()));
     with_free_.for_each([this](StackSlab& slab) {
         if (slab.free == slab.all) unmap(&slab);
     });
@@ -84,11 +107,8 @@ Result<Stack> StackPool::allocate() {
 void StackPool::release(Stack stack) {
     --in_use_;
     unpoison_stack(stack.bottom, stack.size);
-    if (warm_.size() < warm_.capacity()) {
-        warm_.push_back({stack, releases_});
-    } else {
-        give_back(stack);
-    }
+    if (warm_.size() == warm_limit) give_back_coldest(batch);
+    warm_.push_back({stack, releases_});
     // The one that came back last is used next; the others, which may rest for long, are looked at
     // in turn.
     std::size_t resting = warm_.size() - 1;
@@ -143,10 +163,19 @@ Error StackPool::add_slab() {
     return {};
 }
 
-// Returns the stack's pages to the kernel, and the whole slab when none of it is in use and another
-// slab can serve the next fiber.
+// Those that came back first; at most `batch`.
+void StackPool::give_back_coldest(std::size_t count) {
+    std::array<iovec, batch> stacks;
+    for (std::size_t i = 0; i < count; ++i) {
+        stacks[i] = {warm_[i].stack.bottom, warm_[i].stack.size};
+    }
+    return_pages({stacks.data(), count});
+    for (std::size_t i = 0; i < count; ++i) give_back(warm_[i].stack);
+    warm_.erase(warm_.begin(), warm_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+// Unmaps the whole slab when none of it is in use and another slab can serve the next fiber.
 void StackPool::give_back(Stack stack) {
-    ::madvise(stack.bottom, stack.size, MADV_DONTNEED);
     StackSlab* slab = stack.slab;
     auto index = static_cast<std::size_t>(stack.bottom - page_size() - slab->memory) / stride_;
     slab->free |= std::uint64_t{1} << index;

@@ -2,8 +2,8 @@
 //
 // Stacks are cut from slabs of up to 64 and reserved in full, but the kernel commits a page only
 // when it is touched. A stack that comes back stays warm for the next fiber, up to a bound; beyond
-// it the pages are given back at once, and a slab none of whose stacks is in use is unmapped. The
-// pool knows no fibers. One thread only.
+// it the pages of many are given back together, and a slab none of whose stacks is in use is
+// unmapped. The pool knows no fibers. One thread only.
 #pragma once
 
 #include <cstddef>
@@ -59,6 +59,7 @@ private:
     Result<Stack> cut();
     Error add_slab();
     void trim(Warm& warm) const;
+    void give_back_coldest(std::size_t count);
     void give_back(Stack stack);
     void unmap(StackSlab* slab);
 
