@@ -16,7 +16,7 @@
 
 namespace coir {
 
-// A deadline that forbids waiting: the operation is one system call and fails with EAGAIN.
+// A deadline that forbids waiting: the operation tries once and fails with EAGAIN.
 inline constexpr Deadline immediate = Deadline::min();
 
 enum class Direction : std::uint8_t { read = 1, write = 2 };

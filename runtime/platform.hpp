@@ -15,6 +15,8 @@ namespace coir {
 int open_socket(int domain, int type, int protocol);
 int open_socket_pair(int domain, int type, int protocol, int fds[2]);
 int accept_socket(int listener, sockaddr* address, socklen_t* size);
+// Whether nobody waits at a listening socket to be accepted; false where it costs no less to try.
+bool nobody_at(int listener);
 
 // Makes a descriptor of somebody else's non-blocking and close-on-exec.
 int adopt_descriptor(int fd);

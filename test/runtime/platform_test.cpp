@@ -41,6 +41,18 @@ TEST_CASE("an accepted socket is non-blocking and close-on-exec") {
     ::close(client);
 }
 
+TEST_CASE("whether nobody waits at a listener is told before, or by trying") {
+    Scheduler scheduler;
+    Bound listener(scheduler);
+    Address from;
+    bool told = nobody_at(listener.socket.fd());
+    CHECK((told || accept_socket(listener.socket.fd(), from.room(), from.room_size()) < 0));
+    int client = ::socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(::connect(client, listener.address.data(), listener.address.size()) == 0);
+    CHECK(!nobody_at(listener.socket.fd()));
+    ::close(client);
+}
+
 TEST_CASE("adopting makes a descriptor non-blocking and close-on-exec and keeps its other flags") {
     int fds[2];
     REQUIRE(::pipe(fds) == 0);

@@ -124,6 +124,32 @@ TEST_CASE("accepting on what does not listen is an error") {
     });
 }
 
+TEST_CASE("a socket that has accepted says so when it does not listen any more") {
+    Scheduler scheduler;
+    Bound listener(scheduler);
+    in_fiber(scheduler, [&] {
+        Socket client(scheduler);
+        connect_to(listener, client);
+        Address from;
+        Result<int> fd = listener.socket.accept(from);
+        REQUIRE(fd);
+        CHECK(listener.socket.accept(from, immediate).error() ==
+              std::errc::resource_unavailable_try_again);
+        CHECK(listener.socket.shutdown(SHUT_RD) == Error());
+        CHECK(listener.socket.accept(from).error() == std::errc::invalid_argument);
+        CHECK(listener.socket.close() == Error());
+        SUBCASE("nor does the next descriptor of the same object") {
+            CHECK(listener.socket.open(AF_INET, SOCK_STREAM, 0) == Error());
+        }
+        SUBCASE("nor one that is taken over") {
+            CHECK(listener.socket.adopt(::dup(client.fd()), false) == Error());
+        }
+        if (listener.socket.is_open())
+            CHECK(listener.socket.accept(from).error() == std::errc::invalid_argument);
+        ::close(*fd);
+    });
+}
+
 TEST_CASE("a connection that was reset before it was accepted harms nobody") {
     Scheduler scheduler;
     Bound listener(scheduler);
