@@ -326,9 +326,12 @@ static const void* keep_metatable(lua_State* L) {
     return address;
 }
 
+// Pushes a table for `fields` fields with so much room that most are found at the first look.
+static void push_roomy_table(lua_State* L, int fields) { lua_createtable(L, 0, 4 * fields); }
+
 // Pushes a copy of the metatable on top of the stack that has no finalizer.
 static void push_without_finalizer(lua_State* L) {
-    lua_newtable(L);
+    push_roomy_table(L, 6);
     for (const char* field : {"__name", "__index", "__close", "__tostring", "methods"}) {
         lua_getfield(L, -2, field);
         lua_setfield(L, -2, field);
@@ -336,8 +339,12 @@ static void push_without_finalizer(lua_State* L) {
 }
 
 static void make_socket_class(lua_State* L) {
-    luaL_newmetatable(L, class_name);
-    lua_newtable(L);
+    push_roomy_table(L, 6);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, class_name);
+    lua_pushstring(L, class_name);
+    lua_setfield(L, -2, "__name");
+    push_roomy_table(L, 48);
     add_plain_methods(L);
     add_transfer_methods(L);
     add_stream_methods(L);
