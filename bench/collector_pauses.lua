@@ -1,12 +1,16 @@
 -- collector_pauses.lua: how long does Lua's collector keep a server of COUNT connections from
 -- everything else at once? Prints the longest and the median step in ms, of 50 collections.
 --
--- Usage: coir collector_pauses.lua incremental|generational [COUNT]
+-- Usage: coir collector_pauses.lua incremental|generational [COUNT]; 9,000 unless told.
 
 local fiber = require 'fiber'
 local socket = require 'socket'
 
-local mode, count = arg[1], tonumber(arg[2] or 9000)
+local mode, count = arg[1], math.tointeger(tonumber(arg[2] or 9000))
+if not (mode == 'incremental' or mode == 'generational') or not count or count < 1 then
+  io.stderr:write('usage: coir collector_pauses.lua incremental|generational [COUNT]\n')
+  os.exit(2)
+end
 
 local server = assert(socket.tcp_server('127.0.0.1', 0, function(s)
   repeat

@@ -57,7 +57,7 @@ Options parse_options(int argc, char** argv);
 std::optional<int> answer_without_lua(const Options& options, const char* about);
 
 // Opens the standard libraries as lua5.4 does: deaf to the environment after -E, and with the
-// collector in generational mode. Raises.
+// collector in generational mode, with young collections at 50 %. Raises.
 void open_standard_libraries(lua_State* L, const Options& options);
 
 // Runs everything the command line asks for, printing errors to stderr, and returns EXIT_SUCCESS or

@@ -80,21 +80,21 @@ void Poller::remove(int fd) {
     ::epoll_ctl(kernel_->epoll, EPOLL_CTL_DEL, fd, &unused);
 }
 
+// Where there is no moment to hit, the older call is cheaper, and nobody has to know the time.
 int Poller::Kernel::wait(Deadline deadline) {
-    Deadline now = Clock::now();
-    Duration left = deadline == never || deadline <= now ? Duration::zero() : deadline - now;
+    if (deadline == never) return ::epoll_wait(epoll, raw.data(), max_events, -1);
+    if (deadline == Deadline::min()) return ::epoll_wait(epoll, raw.data(), max_events, 0);
+    Duration left = std::max(deadline - Clock::now(), Duration::zero());
     if (nanoseconds) {
         auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
         timespec time{seconds.count(), (left - seconds).count()};
-        timespec* limit = deadline == never ? nullptr : &time;
-        int count = ::epoll_pwait2(epoll, raw.data(), max_events, limit, nullptr);
+        int count = ::epoll_pwait2(epoll, raw.data(), max_events, &time, nullptr);
         if (count >= 0 || errno != ENOSYS) return count;
         nanoseconds = false;
     }
     // Rounded up: a wait that ends early would find no timer due and have to start again.
     auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-    int limit =
-        deadline == never ? -1 : static_cast<int>(std::min<long long>(milliseconds, INT_MAX));
+    int limit = static_cast<int>(std::min<long long>(milliseconds, INT_MAX));
     return ::epoll_wait(epoll, raw.data(), max_events, limit);
 }
 
