@@ -35,6 +35,8 @@ struct FiberHandle {
 
 class LuaFiber final : public Fiber {
 public:
+    static constexpr std::size_t longest_name = 255;
+
     LuaFiber(Home& lua, lua_State* own_thread, int own_slot) : thread(own_thread), slot(own_slot) {
         owner = &lua;
     }

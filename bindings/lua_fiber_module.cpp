@@ -9,8 +9,6 @@ namespace coir {
 
 namespace {
 
-constexpr std::size_t longest_name = 255;
-
 // Pushes the handle of the living fiber with this id, or nil.
 LuaFiber* push_found(lua_State* L, lua_Integer id) {
     LuaFiber* fiber = home_of(L).fibers.find(static_cast<std::uint64_t>(id));
@@ -198,10 +196,10 @@ int fiber_name(lua_State* L) {
         return 1;
     }
     std::string_view name = check_string(L, 2);
-    if (name.size() > longest_name) {
+    if (name.size() > LuaFiber::longest_name) {
         bool truncate = lua_istable(L, 3) && lua_getfield(L, 3, "truncate") && lua_toboolean(L, -1);
         if (!truncate) luaL_error(L, "Fiber name is too long");
-        name = name.substr(0, longest_name);
+        name = name.substr(0, LuaFiber::longest_name);
     }
     bool done = fiber.try_set_name(name);
     if (!done) luaL_error(L, "not enough memory");

@@ -9,7 +9,6 @@ namespace coir {
 namespace {
 
 constexpr const char* class_name = "socket.listener";
-constexpr std::size_t longest_name = 255;  // of a fiber
 
 int listener_gc(lua_State* L) {
     auto* shared = static_cast<LuaListener*>(luaL_checkudata(L, 1, class_name));
@@ -179,7 +178,7 @@ static std::string_view name_in(Fiber::NameRoom& room, std::string_view server,
     Address::Text text = peer.text();
     std::size_t size = 0;
     for (std::string_view part : {server, std::string_view("/"), text.view()}) {
-        size += part.copy(room.data() + size, longest_name - size);
+        size += part.copy(room.data() + size, LuaFiber::longest_name - size);
     }
     return {room.data(), size};
 }

@@ -1,6 +1,5 @@
 // What the end of a Lua state does with fibers that have not ended.
 #include <doctest/doctest.h>
-#include <fcntl.h>
 
 #include "bindings/home.hpp"
 #include "bindings/lua_heap.hpp"
@@ -12,12 +11,6 @@ using namespace coir;
 using namespace coir::test;
 
 namespace {
-
-std::size_t open_descriptors() {
-    std::size_t count = 0;
-    for (int fd = 0; fd < 1024; ++fd) count += ::fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
 
 // What the handlers of tcp_server() leave has no finalizer of its own.
 const char* const endless_server = R"(

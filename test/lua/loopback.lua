@@ -58,4 +58,11 @@ function loopback.datagram(host)
   return s, s:name().port
 end
 
+--- A path at which there is nothing yet, and a value whose scope's end removes the file.
+function loopback.free_path()
+  local path = os.tmpname()
+  os.remove(path)
+  return path, setmetatable({}, { __close = function() os.remove(path) end })
+end
+
 return loopback

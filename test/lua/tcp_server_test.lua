@@ -1,46 +1,18 @@
--- tcp_server_test.lua: socket.tcp_server, its options, its halves, and its end.
+-- tcp_server_test.lua: socket.tcp_server, its options, its addresses, and its halves.
 package.path = (arg[0]:match('^.*/') or './') .. '?.lua;' .. package.path
 local test = require 'test'
 local child = require 'child'
 local descriptors = require 'descriptors'
+local line_server = require 'line_server'
 local loopback = require 'loopback'
 local errno = require 'errno'
 local fiber = require 'fiber'
 local socket = require 'socket'
 
+local echo, serve, connect, ask = line_server.echo, line_server.serve, line_server.connect, line_server.ask
+
 local function ignore() end
-
-local function echo(s)
-  for line in s:lines() do s:write(line .. '\n') end
-end
-
-local function serve(options, host)
-  return test.ok(socket.tcp_server(host or '127.0.0.1', 0, options))
-end
-
-local function connect(server)
-  local name = server:name()
-  return test.ok(socket.tcp_connect(name.host, name.port, 10))
-end
-
-local function ask(s, line)
-  assert(s:write(line .. '\n'))
-  return s:readline(nil, 10)
-end
-
-local function free_path()
-  local path = os.tmpname()
-  os.remove(path)
-  return path
-end
-
 local function exists(path) return os.rename(path, path) ~= nil end
-
-local function names_of_fibers()
-  local names = {}
-  for _, row in pairs(fiber.info()) do names[row.name] = true end
-  return names
-end
 
 -- -- Serving --------------------------------------------------------------------------------------
 
@@ -58,8 +30,8 @@ test.case('each connection is handled in a fiber named after its peer', function
   test.equal(seen.from, { host = '127.0.0.1', port = port, family = 'AF_INET' })
   test.equal(seen.name, 'server/127.0.0.1:' .. port)
   test.equal(seen.waiting, true)
-  test.ok(names_of_fibers()['server/127.0.0.1:0'])
-  test.ok(names_of_fibers()['server/127.0.0.1:' .. a:name().port])
+  test.ok(line_server.names_of_fibers()['server/127.0.0.1:0'])
+  test.ok(line_server.names_of_fibers()['server/127.0.0.1:' .. a:name().port])
 end)
 
 test.case('a handler keeps its name when the peer has reset the connection', function()
@@ -228,7 +200,7 @@ test.case('prepare sees the socket before it is bound, and then nothing is set f
   end }
   test.equal(seen, 0)
   test.equal(server:getsockopt('SOL_SOCKET', 'SO_REUSEADDR'), 0)
-  test.ok(names_of_fibers()['own/127.0.0.1:0'])
+  test.ok(line_server.names_of_fibers()['own/127.0.0.1:0'])
   test.equal(ask(connect(server), 'x'), 'x\n')
 end)
 
@@ -247,7 +219,7 @@ end)
 
 test.case('a long name is cut', function()
   local server <close> = serve { handler = ignore, name = ('n'):rep(300) }
-  test.ok(names_of_fibers()[('n'):rep(255)])
+  test.ok(line_server.names_of_fibers()[('n'):rep(255)])
   test.ok(server)
 end)
 
@@ -298,7 +270,7 @@ test.case('without a host it is every address, IPv6 apart from IPv4, all on one 
 end)
 
 test.case('a dead Unix socket is replaced, a live one is not; the file goes at the end', function()
-  local path = free_path()
+  local path = loopback.free_path()
   local dead = socket('AF_UNIX', 'SOCK_STREAM')
   dead:bind('unix/', path)
   dead:close()
@@ -321,7 +293,7 @@ test.case('a dead Unix socket is replaced, a live one is not; the file goes at t
 end)
 
 test.case('a file that is no socket, or no longer the server\'s, is left alone', function()
-  local path = free_path()
+  local path = loopback.free_path()
   io.open(path, 'w'):close()
   test.fails('EADDRINUSE', socket.tcp_server('unix/', path, ignore))
   test.ok(exists(path))
@@ -338,169 +310,7 @@ end)
 test.case('a path that is too long says the limit', function()
   local message = test.fails('ENOBUFS', socket.tcp_server('unix/', ('x'):rep(108), ignore))
   test.match(message, 'path is longer than 107 bytes')
-  test.fails('ENOENT', socket.tcp_server('unix/', free_path() .. '/none', ignore))
-end)
-
--- -- The end --------------------------------------------------------------------------------------
-
-test.case('closing leaves the connections alone', function()
-  local server = serve(echo)
-  local s <close> = connect(server)
-  test.equal(ask(s, 'x'), 'x\n')
-  local port = server:name().port
-  test.equal(server:close(), true)
-  test.equal(ask(s, 'y'), 'y\n')
-  test.fails('ECONNREFUSED', socket.tcp_connect('127.0.0.1', port))
-  test.raises('attempt to use closed socket', server.name, server)
-end)
-
-test.case('stop waits for the connections', function()
-  local server = serve(echo)
-  local s = connect(server)
-  test.equal(ask(s, 'x'), 'x\n')
-  local stopping = fiber.spawn(server.stop, server)
-  test.settle()
-  test.equal(stopping:status(), 'suspended')
-  s:close()
-  test.equal({ stopping:join(10) }, { true, true })
-  test.equal(server:stop(), true) -- once more
-end)
-
-test.case('stop cancels those that take too long', function()
-  local cancelled
-  local server = serve(function(s)
-    local ok, problem = pcall(s.read, s)
-    cancelled = not ok and fiber.is_cancelled(problem)
-    error(problem, 0)
-  end)
-  local a, b = connect(server), connect(server)
-  test.eventually(function() return server:getsockopt('socket', 'SO_ERROR') and names_of_fibers()[
-    'server/127.0.0.1:' .. b:name().port] end)
-  local message = test.refused('ETIMEDOUT', server:stop(0.01))
-  test.equal(message, '2 handlers were cancelled')
-  test.equal(cancelled, true)
-  test.equal(a:read(nil, 10), '')
-end)
-
-test.case('a connection may stop its server', function()
-  local server, result
-  server = serve(function(s)
-    result = server:stop(10)
-    s:write('done')
-  end)
-  test.equal(connect(server):read(nil, 10), 'done')
-  test.equal(result, true)
-end)
-
-test.case('stop can be cancelled, and is misuse on what is no server', function()
-  local server = serve(echo)
-  local s <close> = connect(server)
-  test.equal(ask(s, 'x'), 'x\n')
-  local stopping = fiber.spawn(server.stop, server)
-  test.settle()
-  stopping:cancel()
-  local ok, problem = stopping:join()
-  test.ok(not ok and fiber.is_cancelled(problem))
-  test.raises('Usage: server:stop', server.stop, s)
-  test.raises('Usage: server:stop', server.stop, 5)
-end)
-
-test.case('a server whose fiber is cancelled is closed', function()
-  local server = serve(echo)
-  for id, row in pairs(fiber.info()) do
-    if row.name == 'server/127.0.0.1:0' then fiber.cancel(id) end
-  end
-  test.settle()
-  test.raises('attempt to use closed socket', server.name, server)
-end)
-
-test.case('a program goes on while its server is open, and ends when it is closed', function()
-  local result = child.run [[
-    local fiber, socket = require 'fiber', require 'socket'
-    local path = os.tmpname() os.remove(path)
-    local server = socket.tcp_server('unix/', path, function(s) s:write('served') end)
-    fiber.create(function()
-      fiber.sleep(0.01)
-      print(socket.tcp_connect('unix/', path):read())
-      server:close()
-    end)
-    print('main ended')
-  ]]
-  test.equal({ result.out, result.err, result.code }, { 'main ended\nserved\n', '', 0 })
-end)
-
-test.case('SIGTERM ends a server and its connections, and deletes its file', function()
-  local server = child.start [[
-    local path = os.tmpname() os.remove(path)
-    local server = socket.tcp_server('unix/', path, function(s) s:read() end)
-    local s = socket.tcp_connect('unix/', path)
-    print(path)
-  ]]
-  local path = server:line()
-  server:signal('TERM')
-  local rest, how, code = server:wait()
-  test.equal({ rest, how, code }, { '', 'signal', 15 })
-  test.equal(exists(path), false)
-end)
-
-test.case('what nobody has any more leaves nothing behind', function()
-  collectgarbage()
-  local before, path = descriptors.count(), free_path()
-  test.ok(socket.tcp_server_create('unix/', path))
-  test.ok(exists(path))
-  collectgarbage()
-  collectgarbage()
-  test.equal(exists(path), false)
-  test.equal(descriptors.count(), before)
-end)
-
-test.case('detach gives the descriptor away, and the file stays with it', function()
-  local path = free_path()
-  local server = test.ok(socket.tcp_server('unix/', path, ignore))
-  local fd = server:detach()
-  test.settle()
-  test.ok(exists(path))
-  local again <close> = test.ok(socket.from_fd(fd))
-  test.equal(again:name().port, path)
-  os.remove(path)
-end)
-
--- -- Running out of descriptors -------------------------------------------------------------------
-
-test.case('without descriptors it waits, says so once, and goes on', function()
-  local result = child.shell([[ulimit -n 40; exec "$0" -e '
-    local fiber, socket = require "fiber", require "socket"
-    local server = socket.tcp_server("127.0.0.1", 0, function(s)
-      for line in s:lines() do s:write(line .. "\n") end
-    end)
-    local port, clients, spare = server:name().port, {}, {}
-    repeat spare[#spare + 1] = socket("AF_INET", "SOCK_STREAM") until socket.errno() ~= 0
-    for i = 1, 21 do spare[i]:close() end -- an odd number: the last client is left waiting
-    repeat -- until there is no descriptor left, neither for a client nor for its other end
-      local s = socket.tcp_connect("127.0.0.1", port)
-      clients[#clients + 1] = s
-      fiber.yield()
-    until not s
-    local began = fiber.clock()
-    fiber.sleep(0.1) -- the server is trying all the time
-    assert(fiber.self():csw() < 1000)
-    local served, waiting = 0, {}
-    for i, s in ipairs(clients) do
-      s:write(i .. "\n")
-      if s:readline(nil, 0.1) then served = served + 1 else waiting[#waiting + 1] = s end
-    end
-    print(served > 5, #waiting > 0)
-    for _, s in ipairs(clients) do
-      local waits = false
-      for _, other in ipairs(waiting) do waits = waits or s == other end
-      if not waits then s:close() end
-    end
-    for _, s in ipairs(waiting) do assert(s:readline(nil, 10)) end
-    print("recovered")
-    server:stop(0)
-  ']])
-  test.equal(result.out, 'true\ttrue\nrecovered\n')
-  test.match(result.err, '^server 127.0.0.1:%d+: Too many open files; it goes on when it can\n$')
+  test.fails('ENOENT', socket.tcp_server('unix/', loopback.free_path() .. '/none', ignore))
 end)
 
 -- -- The halves -----------------------------------------------------------------------------------
@@ -510,7 +320,7 @@ test.case('tcp_server_create and tcp_server_loop are the two halves', function()
   local looping = fiber.spawn(socket.tcp_server_loop, server, { name = 'half', handler = echo })
   local s <close> = connect(server)
   test.equal(ask(s, 'x'), 'x\n')
-  test.ok(names_of_fibers()['half/127.0.0.1:' .. s:name().port])
+  test.ok(line_server.names_of_fibers()['half/127.0.0.1:' .. s:name().port])
   s:close()
   test.equal(server:stop(10), true)
   test.equal({ looping:join(10) }, { true, true })

@@ -10,13 +10,6 @@ local socket = require 'socket'
 
 local function unix(type) return assert(socket('AF_UNIX', type or 'SOCK_STREAM', 0)) end
 
---- A path at which there is nothing yet, and a value whose scope's end removes the file.
-local function free_path()
-  local path = os.tmpname()
-  os.remove(path)
-  return path, setmetatable({}, { __close = function() os.remove(path) end })
-end
-
 local unique = 0
 local function abstract_name()
   unique = unique + 1
@@ -26,7 +19,7 @@ end
 -- -- Names ----------------------------------------------------------------------------------------
 
 for _, type in ipairs { 'SOCK_STREAM', 'SOCK_SEQPACKET' } do
-  for kind, name_of in pairs { path = free_path, ['abstract name'] = abstract_name } do
+  for kind, name_of in pairs { path = loopback.free_path, ['abstract name'] = abstract_name } do
     test.case(('%s over a %s'):format(type, kind), function()
       local name, guard <close> = name_of()
       local listener = unix(type)
@@ -50,7 +43,7 @@ for _, type in ipairs { 'SOCK_STREAM', 'SOCK_SEQPACKET' } do
   end
 end
 
-for kind, name_of in pairs { path = free_path, ['abstract name'] = abstract_name } do
+for kind, name_of in pairs { path = loopback.free_path, ['abstract name'] = abstract_name } do
   test.case('datagrams over a ' .. kind, function()
     local server_name, guard <close> = name_of()
     local client_name, other_guard <close> = name_of()
@@ -97,7 +90,7 @@ test.case('paths that are none are refused', function()
 end)
 
 test.case('connecting to nobody is ENOENT or ECONNREFUSED, and the message names the path', function()
-  local path, guard <close> = free_path()
+  local path, guard <close> = loopback.free_path()
   test.equal({ unix():sysconnect('unix/', path) },
     { false, ('unix/:%s: No such file or directory'):format(path), errno.ENOENT })
   local dead = unix()

@@ -1,6 +1,7 @@
 // process.hpp: children for what nobody survives, limits, and what memory a process takes.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,6 +100,12 @@ public:
 private:
     rlimit old_{};
 };
+
+inline std::size_t open_descriptors() {
+    std::size_t count = 0;
+    for (int fd = 0; fd < 1024; ++fd) count += ::fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
 
 inline bool exited_well(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 0; }
 

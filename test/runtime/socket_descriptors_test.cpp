@@ -46,12 +46,6 @@ void send_several(const Socket& socket, std::span<const int> fds) {
     CHECK(::sendmsg(socket.fd(), &message, 0) == 1);
 }
 
-std::size_t open_descriptors() {
-    std::size_t count = 0;
-    for (int fd = 0; fd < 1024; ++fd) count += ::fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
-
 }  // namespace
 
 TEST_CASE("a descriptor arrives with its data, open and close-on-exec") {
