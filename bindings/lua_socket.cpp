@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "bindings/indexed_value.hpp"
 #include "bindings/lua_fiber.hpp"
 #include "bindings/lua_resolver.hpp"
 #include "bindings/socket_names.hpp"
@@ -156,15 +157,14 @@ int buffer_tostring(lua_State* L) {
     return 1;
 }
 
-// Methods come from the table that is the upvalue, where `rbuf` is `false`: it belongs to the one
-// socket.
-int socket_index(lua_State* L) {
-    if (lua_gettop(L) != 2) lua_settop(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TBOOLEAN) return 1;
-    if (test_socket(L, 1) == nullptr) return 0;
+// What a socket has that is no method: only `rbuf`. The arguments are the table of the methods and
+// the name.
+int socket_field(lua_State* L) {
+    bool known = lua_type(L, 2) == LUA_TSTRING && to_view(L, 2) == "rbuf";
+    if (!known || !push_indexed_value(L) || test_socket(L, -1) == nullptr) return 0;
     lua_newuserdatauv(L, 0, 1);
     luaL_setmetatable(L, "socket.rbuf");
-    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
     lua_setiuservalue(L, -2, 1);
     return 1;
 }
@@ -331,39 +331,41 @@ static void push_roomy_table(lua_State* L, int fields) { lua_createtable(L, 0, 4
 
 // Pushes a copy of the metatable on top of the stack that has no finalizer.
 static void push_without_finalizer(lua_State* L) {
-    push_roomy_table(L, 6);
-    for (const char* field : {"__name", "__index", "__close", "__tostring", "methods"}) {
+    push_roomy_table(L, 5);
+    for (const char* field : {"__name", "__index", "__close", "__tostring"}) {
         lua_getfield(L, -2, field);
         lua_setfield(L, -2, field);
     }
 }
 
-static void make_socket_class(lua_State* L) {
-    push_roomy_table(L, 6);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, class_name);
-    lua_pushstring(L, class_name);
-    lua_setfield(L, -2, "__name");
+// Pushes the table of all methods.
+static void push_methods(lua_State* L) {
     push_roomy_table(L, 48);
     add_plain_methods(L);
     add_transfer_methods(L);
     add_stream_methods(L);
     add_option_methods(L);
     add_server_methods(L);
-    lua_pushboolean(L, false);
-    lua_setfield(L, -2, "rbuf");
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, socket_field);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+}
+
+static void make_socket_class(lua_State* L) {
+    push_roomy_table(L, 5);
     lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "methods");
-    lua_pushcclosure(L, socket_index, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, class_name);
+    lua_pushstring(L, class_name);
+    lua_setfield(L, -2, "__name");
+    push_methods(L);
+    lua_getfield(L, -1, "__tostring");
+    lua_setfield(L, -3, "__tostring");
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, socket_gc);
     lua_setfield(L, -2, "__gc");
     lua_pushcfunction(L, socket_leave_scope);
     lua_setfield(L, -2, "__close");
-    lua_getfield(L, -1, "methods");
-    lua_getfield(L, -1, "__tostring");
-    lua_setfield(L, -3, "__tostring");
-    lua_pop(L, 1);
     push_without_finalizer(L);
     home_of(L).served_metatable = keep_metatable(L);
     home_of(L).socket_metatable = keep_metatable(L);

@@ -92,12 +92,40 @@ test.case('rbuf shows what is buffered', function()
   test.raises('rbuf', rbuf.size, a)
 end)
 
-test.case('what is no socket has no rbuf', function()
-  local index = debug.getmetatable(new()).__index
-  for _, other in ipairs { 1, 'x', {}, io.stdout, fiber.self(), print } do
-    test.equal(index(other, 'rbuf'), nil)
+test.case('rbuf is that of the socket that is named, however it is', function()
+  local a, b = loopback.unix_pair()
+  a:write('hello')
+  b:write('hi')
+  a:peek(1)
+  b:peek(1)
+  local function of_parameter(s) return tostring(s.rbuf) end
+  local function of_upvalue() return tostring(b.rbuf) end
+  local function among_others(...)
+    local first, key, last = ..., 'rbu' .. 'f', select(-1, ...)
+    return #first[key], #last[key], #({ first, last })[2].rbuf
   end
-  test.equal(index(nil, 'rbuf'), nil)
+  test.equal({ of_parameter(a), of_parameter(b), of_upvalue() }, { 'hi', 'hello', 'hello' })
+  test.equal({ among_others(a, 1, b) }, { 2, 5, 5 })
+  test.equal(#a.rbuf .. #b.rbuf .. b.rbuf:size() .. #a.rbuf, '2552')
+  test.equal(coroutine.wrap(of_parameter)(a), 'hi')
+  test.equal(load(string.dump(of_parameter, true))(b), 'hello')
+  test.equal(load('local _ENV = ...; return #rbuf')(b), 5)
+  local compare = setmetatable({}, { __eq = function() return #a.rbuf == 2 end })
+  test.equal(compare == setmetatable({}, getmetatable(compare)), true)
+  -- The name does not fit into the instruction that reads the field.
+  local many = {}
+  for i = 1, 300 do many[i] = ('x = %q'):format('name ' .. i) end
+  local code = ('local a, b, x = ...; %s; return #a.rbuf, #b.rbuf'):format(table.concat(many, ';'))
+  test.equal({ load(code)(a, b) }, { 2, 5 })
+end)
+
+test.case('what is no socket has no rbuf', function()
+  local class = debug.getmetatable(new()).__index
+  local field = getmetatable(class).__index
+  local s = new()
+  local heir = setmetatable({}, { __index = s })
+  test.equal({ class.rbuf, heir.rbuf, field(s, 'rbuf'), select(2, pcall(field, s, 'rbuf')) }, {})
+  test.equal({ field(), field(s), field(nil, s), heir.close }, { [4] = s.close })
 end)
 
 test.case('a socket has no other fields', function()
