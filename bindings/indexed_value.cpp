@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "bindings/home.hpp"
+
 static_assert(LUA_VERSION_NUM == 504, "the instructions and call records are those of Lua 5.4");
 
 namespace coir {
@@ -22,8 +24,9 @@ enum Opcode : std::uint32_t { get_from_upvalue = 11, get_table = 12, get_field =
 
 }  // namespace
 
-bool push_indexed_value(lua_State* L) {
+bool push_indexed_value(lua_State* L, std::string_view field) {
     lua_Debug caller;
+    if (lua_type(L, 2) != LUA_TSTRING || to_view(L, 2) != field) return false;
     if (lua_getstack(L, 1, &caller) == 0) return false;
     lua_getinfo(L, "S", &caller);
     if (*caller.what == 'C') return false;

@@ -8,10 +8,13 @@
 
 #include <lua.hpp>
 
+#include <string_view>
+
 namespace coir {
 
-// Pushes the object, and returns true. Returns false, and pushes nothing, unless the caller is Lua
-// code that reads a field now: C functions have no instructions.
-bool push_indexed_value(lua_State* L);
+// For the `__index` function of a table of methods, whose arguments are the table and a name: if
+// that is the name of `field`, pushes the object and returns true. Pushes nothing and returns false
+// otherwise, and when it is not Lua code that reads the field: C functions have no instructions.
+bool push_indexed_value(lua_State* L, std::string_view field);
 
 }  // namespace coir

@@ -1,6 +1,7 @@
 // lua_fiber_module.cpp: the Lua module coir.fiber, and the methods of a fiber's handle.
 #include <cstring>
 
+#include "bindings/indexed_value.hpp"
 #include "bindings/lua_failure.hpp"
 #include "bindings/lua_fiber.hpp"
 #include "bindings/lua_sync.hpp"
@@ -215,11 +216,10 @@ int handle_tostring(lua_State* L) {
     return 1;
 }
 
-// Methods come from the table that is the upvalue, where `storage` is `false`: it is made on
-// demand.
-int handle_index(lua_State* L) {
-    if (lua_gettop(L) != 2) lua_settop(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TBOOLEAN) return 1;
+// What a handle has that is no method: `storage`, which is made on demand.
+int handle_field(lua_State* L) {
+    if (!push_indexed_value(L, "storage") || test_object<FiberHandle>(L, -1) == nullptr) return 0;
+    lua_replace(L, 1);
     LuaFiber& fiber = check_living_fiber(L, 1);
     if (lua_getiuservalue(L, 1, FiberHandle::storage_value) == LUA_TTABLE) return 1;
     lua_newtable(L);
@@ -267,9 +267,10 @@ int open_fiber(lua_State* L) {
     push_shared(L, Home::fiber_metatable);
     luaL_newlib(L, methods);
     add_fiber_report_methods(L);
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "storage");
-    lua_pushcclosure(L, handle_index, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, handle_field);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, handle_tostring);
     lua_setfield(L, -2, "__tostring");

@@ -157,11 +157,9 @@ int buffer_tostring(lua_State* L) {
     return 1;
 }
 
-// What a socket has that is no method: only `rbuf`. The arguments are the table of the methods and
-// the name.
+// What a socket has that is no method.
 int socket_field(lua_State* L) {
-    bool known = lua_type(L, 2) == LUA_TSTRING && to_view(L, 2) == "rbuf";
-    if (!known || !push_indexed_value(L) || test_socket(L, -1) == nullptr) return 0;
+    if (!push_indexed_value(L, "rbuf") || test_socket(L, -1) == nullptr) return 0;
     lua_newuserdatauv(L, 0, 1);
     luaL_setmetatable(L, "socket.rbuf");
     lua_pushvalue(L, -2);

@@ -23,13 +23,9 @@ local function add_all(prefix, names)
   end
 end
 
---- The methods that an object finds, wherever its class keeps them.
+--- The methods that an object finds.
 local function methods_of(object)
   local index = getmetatable(object).__index
-  if type(index) ~= 'table' then
-    local _, upvalue = debug.getupvalue(index, 1)
-    index = upvalue
-  end
   local methods = {}
   for name, value in pairs(index) do
     if type(value) == 'function' then methods[name] = value end
