@@ -64,7 +64,7 @@ void open_home(lua_State* L, Scheduler& scheduler) {
     luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);  // handles
     lua_newtable(L);  // threads
-    luaL_newmetatable(L, "fiber");
+    push_new_class(L, "fiber", 4);
     lua_pushnil(L);  // creator
     lua_xmove(L, home->shared, Home::shared_values);
 }

@@ -265,7 +265,8 @@ const luaL_Reg functions[] = {{"create", fiber_create},
 int open_fiber(lua_State* L) {
     luaL_newlib(L, functions);
     push_shared(L, Home::fiber_metatable);
-    luaL_newlib(L, methods);
+    push_roomy_table(L, 16);
+    luaL_setfuncs(L, methods, 0);
     add_fiber_report_methods(L);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, handle_field);

@@ -324,9 +324,6 @@ static const void* keep_metatable(lua_State* L) {
     return address;
 }
 
-// Pushes a table for `fields` fields with so much room that most are found at the first look.
-static void push_roomy_table(lua_State* L, int fields) { lua_createtable(L, 0, 4 * fields); }
-
 // Pushes a copy of the metatable on top of the stack that has no finalizer.
 static void push_without_finalizer(lua_State* L) {
     push_roomy_table(L, 5);
@@ -351,11 +348,7 @@ static void push_methods(lua_State* L) {
 }
 
 static void make_socket_class(lua_State* L) {
-    push_roomy_table(L, 5);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, class_name);
-    lua_pushstring(L, class_name);
-    lua_setfield(L, -2, "__name");
+    push_new_class(L, class_name, 4);
     push_methods(L);
     lua_getfield(L, -1, "__tostring");
     lua_setfield(L, -3, "__tostring");

@@ -236,7 +236,7 @@ int wait_group_count(lua_State* L) {
 }  // namespace
 
 void add_class(lua_State* L, const char* name, lua_CFunction constructor, const luaL_Reg* methods) {
-    luaL_newmetatable(L, name);
+    push_new_class(L, name, 15);
     luaL_setfuncs(L, methods, 0);
     lua_pushvalue(L, -1);
     lua_setfield(L, -2, "__index");

@@ -1,4 +1,4 @@
-// object.hpp: userdata of ours, recognised without looking a metatable up.
+// object.hpp: userdata of ours, recognised without looking a metatable up, and their classes.
 //
 // A class T that Lua objects hold has the member `mark`, which begins as mark_of<T>(): the size and
 // the mark together are those of no other userdata.
@@ -28,6 +28,19 @@ T& check_object(lua_State* L, int index, const char* name) {
     T* object = test_object<T>(L, index);
     if (object == nullptr) luaL_typeerror(L, index, name);
     return *object;
+}
+
+// Pushes a table with so much room for its fields that most are found at the first look.
+inline void push_roomy_table(lua_State* L, int fields) { lua_createtable(L, 0, 4 * fields); }
+
+// Pushes a new metatable for the class `name`, such as luaL_newmetatable makes, with room for some
+// fields more.
+inline void push_new_class(lua_State* L, const char* name, int fields) {
+    push_roomy_table(L, fields + 1);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, name);
 }
 
 }  // namespace coir
