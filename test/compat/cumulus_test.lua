@@ -205,7 +205,8 @@ test.case('connect when connected disconnects first, with the event', function()
   test.equal(client:connect('127.0.0.1', port), nil)
   test.equal({ #events, client.connected, client.peerAddress }, { 1, true, '127.0.0.1:' .. port })
   test.equal(peer:read(nil, 5), '')
-  listener:accept():write 'new'
+  local second <close> = listener:accept()
+  second:write 'new'
   test.eventually(function() return #events == 2 end)
   test.equal(events[2], 'new')
 end)

@@ -266,11 +266,12 @@ test.case('a large blocking Send is sent whole', function()
 end)
 
 test.case('a non-blocking Send takes what fits, then says wouldblock', function()
-  local c = pair()
+  local c, s = pair()
   c:SetNonBlocking(true)
   local n, err
   repeat n, err = c:Send(('x'):rep(1 << 20)) until not n
   test.equal({ n, err }, { nil, 'wouldblock' })
+  test.ok(s:GetBytesPendingReceive() > 0)
 end)
 
 test.case('GetBytesPendingReceive counts and takes nothing', function()

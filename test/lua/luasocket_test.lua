@@ -270,11 +270,12 @@ test.case('select takes numbers above 1,024', function()
 end)
 
 test.case('select ends when its fiber is cancelled', function()
-  local a = pair()
+  local a, b = pair()
   local selecting = waiting(socket.select, { a }, nil)
   selecting:cancel()
   local ok, problem = selecting:join(10)
   test.equal({ ok, fiber.is_cancelled(problem) }, { false, true })
+  b:close()
 end)
 
 -- -- Names ----------------------------------------------------------------------------------------
