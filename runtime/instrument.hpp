@@ -56,7 +56,7 @@ inline unsigned register_stack([[maybe_unused]] char* bottom, [[maybe_unused]] c
 #endif
 }
 
-// Valgrind does not know the newest system calls, and says so.
+// Valgrind does not know the newest system calls, and keeps limits of its own.
 inline bool under_valgrind() {
 #ifdef COIR_VALGRIND
     return RUNNING_ON_VALGRIND != 0;

@@ -51,7 +51,7 @@ Error Socket::open_pair(Socket& left, Socket& right, int domain, int type, int p
 Error Socket::adopt(int fd, bool shared) {
     if (adopt_descriptor(fd) < 0) return last_errno();
     descriptor_.open(fd, shared);
-    listens_ = false;
+    has_accepted_ = false;
     describe();
     return {};
 }
@@ -61,7 +61,7 @@ void Socket::take(int fd, int family, int type, int protocol) {
     family_ = family;
     type_ = type;
     protocol_ = protocol;
-    listens_ = false;
+    has_accepted_ = false;
     linger_ = {};
 }
 
@@ -184,7 +184,7 @@ Result<int> Socket::accept(Address& from, Deadline deadline) {
     for (;;) {
         Result<std::size_t> fd =
             descriptor_.retry(Direction::read, deadline, [&](int listener) -> ssize_t {
-                if (listens_ && nobody_at(listener)) {
+                if (has_accepted_ && nobody_at(listener)) {
                     errno = EAGAIN;
                     return -1;
                 }
@@ -192,7 +192,7 @@ Result<int> Socket::accept(Address& from, Deadline deadline) {
                 return accept_socket(listener, from.room(), size);
             });
         if (fd) {
-            listens_ = true;
+            has_accepted_ = true;
             return static_cast<int>(*fd);
         }
         // The peer that gave up before it was accepted is nobody's error.

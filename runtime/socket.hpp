@@ -218,7 +218,7 @@ private:
     WaitList turn_{"write turn"};
 
     int protocol_ = 0;
-    bool listens_ = false;  // accept() has succeeded
+    bool has_accepted_ = false;  // so it listens
     Linger linger_{};
     std::unique_ptr<Parcel> parcel_;
     std::string searched_for_;  // the delimiters of a search that was given up, and how far it got

@@ -65,4 +65,6 @@ function loopback.free_path()
   return path, setmetatable({}, { __close = function() os.remove(path) end })
 end
 
+function loopback.exists(path) return os.rename(path, path) ~= nil end
+
 return loopback

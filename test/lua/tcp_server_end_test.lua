@@ -11,7 +11,6 @@ local socket = require 'socket'
 local echo, serve, connect, ask = line_server.echo, line_server.serve, line_server.connect, line_server.ask
 
 local function ignore() end
-local function exists(path) return os.rename(path, path) ~= nil end
 
 -- -- The end --------------------------------------------------------------------------------------
 
@@ -112,17 +111,17 @@ test.case('SIGTERM ends a server and its connections, and deletes its file', fun
   server:signal('TERM')
   local rest, how, code = server:wait()
   test.equal({ rest, how, code }, { '', 'signal', 15 })
-  test.equal(exists(path), false)
+  test.equal(loopback.exists(path), false)
 end)
 
 test.case('what nobody has any more leaves nothing behind', function()
   collectgarbage()
   local before, path = descriptors.count(), loopback.free_path()
   test.ok(socket.tcp_server_create('unix/', path))
-  test.ok(exists(path))
+  test.ok(loopback.exists(path))
   collectgarbage()
   collectgarbage()
-  test.equal(exists(path), false)
+  test.equal(loopback.exists(path), false)
   test.equal(descriptors.count(), before)
 end)
 
@@ -131,7 +130,7 @@ test.case('detach gives the descriptor away, and the file stays with it', functi
   local server = test.ok(socket.tcp_server('unix/', path, ignore))
   local fd = server:detach()
   test.settle()
-  test.ok(exists(path))
+  test.ok(loopback.exists(path))
   local again <close> = test.ok(socket.from_fd(fd))
   test.equal(again:name().port, path)
   os.remove(path)

@@ -12,7 +12,6 @@ local socket = require 'socket'
 local echo, serve, connect, ask = line_server.echo, line_server.serve, line_server.connect, line_server.ask
 
 local function ignore() end
-local function exists(path) return os.rename(path, path) ~= nil end
 
 -- -- Serving --------------------------------------------------------------------------------------
 
@@ -274,7 +273,7 @@ test.case('a dead Unix socket is replaced, a live one is not; the file goes at t
   local dead = socket('AF_UNIX', 'SOCK_STREAM')
   dead:bind('unix/', path)
   dead:close()
-  test.ok(exists(path))
+  test.ok(loopback.exists(path))
   local seen
   local server, address = socket.tcp_server('unix/', path, function(s, from)
     seen = { from = from, name = fiber.name() }
@@ -289,22 +288,22 @@ test.case('a dead Unix socket is replaced, a live one is not; the file goes at t
   local message = test.fails('EADDRINUSE', socket.tcp_server('unix/', path, ignore))
   test.match(message, path)
   server:close()
-  test.equal(exists(path), false)
+  test.equal(loopback.exists(path), false)
 end)
 
 test.case('a file that is no socket, or no longer the server\'s, is left alone', function()
   local path = loopback.free_path()
   io.open(path, 'w'):close()
   test.fails('EADDRINUSE', socket.tcp_server('unix/', path, ignore))
-  test.ok(exists(path))
+  test.ok(loopback.exists(path))
   os.remove(path)
   local first = test.ok(socket.tcp_server('unix/', path, ignore))
   os.remove(path)
   local second = test.ok(socket.tcp_server('unix/', path, ignore))
   first:close()
-  test.ok(exists(path))
+  test.ok(loopback.exists(path))
   second:close()
-  test.equal(exists(path), false)
+  test.equal(loopback.exists(path), false)
 end)
 
 test.case('a path that is too long says the limit', function()

@@ -318,7 +318,8 @@ TEST_CASE("a connection may stop the server that serves it") {
 }
 
 TEST_CASE("a server without descriptors waits for some, says so once, and goes on") {
-    if (on_valgrind()) return;  // it keeps the limit itself, and closes what accept(2) has returned
+    if (under_valgrind())
+        return;  // it keeps the limit itself, and closes what accept(2) has returned
     Scheduler scheduler;
     auto listener = listening(scheduler);
     Address address = address_of(*listener);

@@ -14,9 +14,6 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#endif
 
 namespace coir::test {
 
@@ -29,21 +26,13 @@ inline constexpr bool on_libkqueue = true;
 inline constexpr bool on_libkqueue = false;
 #endif
 
-inline bool on_valgrind() {
-#ifdef RUNNING_ON_VALGRIND
-    return RUNNING_ON_VALGRIND != 0;
-#else
-    return false;
-#endif
-}
-
 // True under a sanitizer or valgrind: resident memory means nothing then, and long loops get
 // shorter.
 inline bool instrumented() {
 #if defined(COIR_ASAN) || defined(__SANITIZE_THREAD__)
     return true;
 #else
-    return on_valgrind();
+    return under_valgrind();
 #endif
 }
 

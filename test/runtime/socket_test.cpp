@@ -38,7 +38,7 @@ TEST_CASE("what the kernel refuses to open is an error, and the socket stays clo
 }
 
 TEST_CASE("running out of descriptors is EMFILE for every way to make a socket") {
-    if (on_valgrind()) return;  // it keeps the limit itself, and not for every call
+    if (under_valgrind()) return;  // it keeps the limit itself, and not for every call
     Scheduler scheduler;
     Bound listener(scheduler);
     Socket client(scheduler), left(scheduler), right(scheduler);
