@@ -31,11 +31,14 @@ def resident_bytes():
 
 async def yield_among(tasks, count):
     async def body():
+        await asyncio.sleep(0)
         for _ in range(count // tasks):
             await asyncio.sleep(0)
 
+    all_tasks = [asyncio.create_task(body()) for _ in range(tasks)]
+    await asyncio.sleep(0)
     with Cost(count):
-        await asyncio.gather(*(body() for _ in range(tasks)))
+        await asyncio.gather(*all_tasks)
 
 
 async def yield2(count):

@@ -43,17 +43,23 @@ func residentBytes() float64 {
 }
 
 func yieldAmong(goroutines, count int) {
-	var all sync.WaitGroup
+	var begun, all sync.WaitGroup
+	begun.Add(goroutines)
 	all.Add(goroutines)
+	start := make(chan struct{})
+	for i := 0; i < goroutines; i++ {
+		go func() {
+			begun.Done()
+			<-start
+			for j := 0; j < count/goroutines; j++ {
+				runtime.Gosched()
+			}
+			all.Done()
+		}()
+	}
+	begun.Wait()
 	printCost(count, func() {
-		for i := 0; i < goroutines; i++ {
-			go func() {
-				for j := 0; j < count/goroutines; j++ {
-					runtime.Gosched()
-				}
-				all.Done()
-			}()
-		}
+		close(start)
 		all.Wait()
 	})
 }
