@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "runtime/prefetch.hpp"
+
 namespace coir {
 
 Error TimerQueue::arm(Timer& timer, Deadline deadline) {
@@ -42,6 +44,7 @@ Timer* TimerQueue::pop_due(Deadline now) {
     if (heap_.empty() || heap_.front().deadline > now) return nullptr;
     Timer* timer = slots_[heap_.front().slot].timer;
     remove(0);
+    if (!heap_.empty()) prefetch(slots_[heap_.front().slot].timer, 3);  // due, too, perhaps
     return timer;
 }
 
