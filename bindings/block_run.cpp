@@ -68,6 +68,12 @@ void BlockRun::return_pages() {
     }
 }
 
+void BlockRun::populate() {
+#ifdef MADV_POPULATE_WRITE
+    ::madvise(memory(), bytes, MADV_POPULATE_WRITE);  // Linux 5.14; without it they come one by one
+#endif
+}
+
 void BlockRun::return_all() { ::madvise(memory(), bytes, MADV_DONTNEED); }
 
 char* BlockRun::memory() {

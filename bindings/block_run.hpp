@@ -56,6 +56,9 @@ public:
     bool without_free() const { return free_ == nullptr; }
     bool unused() const { return used_ == 0; }
 
+    // Asks the kernel for all pages at once, which is cheaper than a page fault for each.
+    void populate();
+
     // Returns the memory of pages in which no block is used to the kernel.
     void return_pages();
 

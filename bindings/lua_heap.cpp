@@ -18,6 +18,7 @@ namespace coir {
 namespace {
 
 constexpr std::size_t worth_returning = 16 << 20;
+constexpr std::size_t large_heap = 16 << 20;  // which will soon use the rest of a run, too
 
 bool is_small(std::size_t size) {
 #ifdef COIR_ASAN
@@ -136,6 +137,7 @@ BlockRun* LuaHeap::begin_run(std::size_t kind) {
     if (from.empty() && !add_chunk()) return nullptr;
     BlockRun& run = from.pop_front();
     run.begin((kind + 1) * granule);
+    if (used_ >= large_heap) run.populate();
     return &run;
 }
 
