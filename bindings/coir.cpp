@@ -179,13 +179,11 @@ int run_program(int argc, char** argv) {
     std::atexit(at_exit);
     StackPool main_stacks(options.stack_size == 0 ? main_stack_size
                                                   : std::max(options.stack_size, least_main_stack));
-    Result<Stack> main_stack = main_stacks.allocate();
-    if (!main_stack) {
+    if (Error error = Scheduler::reserve_stack(*self.main_fiber, main_stacks)) {
         std::fprintf(stderr, "%s: cannot start: %s\n", options.program,
-                     std::strerror(main_stack.error().code()));
+                     std::strerror(error.code()));
         return EXIT_FAILURE;
     }
-    Scheduler::give_stack(*self.main_fiber, main_stacks, *main_stack, main_stack->top());
     (void)scheduler.start(*self.main_fiber);
     int status = run(L);
     if (status == EXIT_SUCCESS) {

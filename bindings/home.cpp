@@ -7,6 +7,7 @@
 #include <new>
 
 #include "bindings/lua_fiber.hpp"
+#include "bindings/lua_heap.hpp"
 
 namespace coir {
 
@@ -45,11 +46,18 @@ int make_cancelled(lua_State* L) {
 
 }  // namespace
 
+Home::~Home() {
+    if (fiber_memory->used() == 0) delete fiber_memory;
+}
+
 void open_home(lua_State* L, Scheduler& scheduler) {
-    auto* home = new (lua_newuserdatauv(L, sizeof(Home), 0)) Home(scheduler);
+    void* place = lua_newuserdatauv(L, sizeof(Home), 0);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, home_gc);
     lua_setfield(L, -2, "__gc");
+    auto* memory = new (std::nothrow) LuaHeap;
+    if (memory == nullptr) luaL_error(L, "not enough memory");
+    auto* home = new (place) Home(scheduler, *memory);
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
     // New threads inherit a copy of the main thread's extra space.

@@ -15,6 +15,7 @@
 namespace coir {
 
 class LuaFiber;
+class LuaHeap;
 class Resolver;
 
 // What one Lua state knows of the scheduler it runs on. Lives as long as the state.
@@ -34,7 +35,10 @@ struct Home {
     };
     static constexpr int idle_limit = 64;
 
-    explicit Home(Scheduler& own) : scheduler(&own) {}
+    Home(Scheduler& own, LuaHeap& memory) : scheduler(&own), fiber_memory(&memory) {}
+    ~Home();
+    Home(const Home&) = delete;
+    Home& operator=(const Home&) = delete;
 
     Scheduler* scheduler;
     lua_State* service = nullptr;  // a Lua thread for the dispatcher's own calls
@@ -43,6 +47,7 @@ struct Home {
     int slots = 0;                 // that have been given out
     int free_slot = 0;             // the first of those that came back; 0: none
     int idle_count = 0;
+    LuaHeap* fiber_memory;        // outlives the state if fibers do
     IdleThread idle[idle_limit];  // Lua threads for fibers to come, the last one first
     FiberIndex fibers;
     const void* creator_address = nullptr;

@@ -48,53 +48,53 @@ int failure_gc(lua_State* L) {
     return 0;
 }
 
-// Called by keep_traceback: level 2 is where the error was raised.
+// add_traceback(fiber, level, error): a cancellation gets none.
 int add_traceback(lua_State* L) {
-    push_fiber(L, *running_fiber(L));
-    luaL_traceback(L, L, nullptr, 2);
+    auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, 1));
+    if (is_cancelled(L, 3)) return 0;
+    push_fiber(L, fiber);
+    luaL_traceback(L, fiber.thread, nullptr, static_cast<int>(lua_tointeger(L, 2)));
     lua_setiuservalue(L, -2, FiberHandle::outcome_value);
     return 0;
 }
 
 }  // namespace
 
-int keep_traceback(lua_State* L) {
-    LuaFiber* fiber = running_fiber(L);
-    if (fiber == nullptr || is_cancelled(L, 1)) return 1;
+void keep_traceback(LuaFiber& fiber, int level) {
+    lua_State* L = static_cast<Home*>(fiber.owner)->service;
+    lua_xmove(fiber.thread, L, 1);
     lua_pushcfunction(L, add_traceback);
-    (void)lua_pcall(L, 0, 0, 0);  // without memory for it, the error itself is not lost
-    lua_settop(L, 1);
+    lua_pushlightuserdata(L, &fiber);
+    lua_pushinteger(L, level);
+    lua_pushvalue(L, -4);
+    if (lua_pcall(L, 3, 0, 0) != LUA_OK) lua_pop(L, 1);  // no memory for it: the error is not lost
+    lua_xmove(L, fiber.thread, 1);
+}
+
+int trace_error(lua_State* L) {
+    if (LuaFiber* fiber = running_fiber(L)) keep_traceback(*fiber, 1);
     return 1;
 }
 
 int keep_error(lua_State* L) {
     LuaFiber& fiber = *running_fiber(L);
     FiberHandle& handle = *fiber.handle;
-    bool cancelled = is_cancelled(L, 1);
-    if (cancelled && !handle.joinable) return 0;
-    push_fiber(L, fiber);
-    lua_pushvalue(L, 1);
-    lua_getiuservalue(L, 2, FiberHandle::outcome_value);
-    if (handle.joinable) {  // first of all: there may be no memory for more
-        lua_pushvalue(L, 1);
-        lua_setiuservalue(L, 2, FiberHandle::outcome_value);
-        handle.outcome = FiberHandle::Outcome::value;
-    }
-    if (cancelled) return 0;
+    if (is_cancelled(L, 1)) return 0;
     push_fiber_name(L, fiber);
-    lua_insert(L, 3);
+    lua_insert(L, 1);
     if (!handle.joinable) {
         print_error(L, fiber.id());
         return 0;
     }
+    push_fiber(L, fiber);
     void* memory = lua_newuserdatauv(L, sizeof(Failure), Failure::user_values);
     *static_cast<Failure*>(memory) = {fiber.id(), false};
     luaL_setmetatable(L, class_name);
     for (int i = Failure::name_value; i <= Failure::user_values; ++i) {
-        lua_pushvalue(L, 2 + i);
+        lua_pushvalue(L, i);
         lua_setiuservalue(L, -2, i);
     }
-    lua_setiuservalue(L, 2, FiberHandle::outcome_value);
+    lua_setiuservalue(L, -2, FiberHandle::outcome_value);
     handle.outcome = FiberHandle::Outcome::failure;
     return 0;
 }

@@ -8,12 +8,17 @@
 
 namespace coir {
 
-// The message handler of a fiber's body: leaves the traceback in the handle, and the error as it
-// is.
-int keep_traceback(lua_State* L);
+class LuaFiber;
 
-// keep_error(error): called in the fiber that it ends. Prints it, or makes it the outcome of the
-// fiber's handle.
+// Leaves in the fiber's handle where its Lua thread stands, from `level` on. On top of the thread's
+// stack is the error that has ended it, which stays there.
+void keep_traceback(LuaFiber& fiber, int level);
+
+// The same as a message handler.
+int trace_error(lua_State* L);
+
+// keep_error(error, traceback): called in the fiber that it ends. Prints it, or makes it the
+// outcome of the fiber's handle.
 int keep_error(lua_State* L);
 
 // Takes the record of a failure on top of the stack for its error: somebody hears of it.

@@ -6,13 +6,18 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "bindings/lua_failure.hpp"
+#include "bindings/lua_heap.hpp"
 #include "runtime/address.hpp"
 
 namespace coir {
 
 namespace {
+
+// An odd number of cache lines, so that the first lines of many fibers use all sets of the caches.
+constexpr std::size_t fiber_bytes = ((sizeof(LuaFiber) + 63) / 64 | 1) * 64;
 
 // -- Lua threads ----------------------------------------------------------------------------------
 
@@ -68,6 +73,32 @@ void attach(lua_State* L, int index, Home& home, LuaFiber& fiber) {
     home.fibers.insert(fiber);
 }
 
+// The Lua thread for the next fiber, with room for its function and arguments.
+Home::IdleThread idle_thread(lua_State* L, Home& home, int arguments) {
+    if (home.idle_count == 0) add_thread(L, home);
+    Home::IdleThread thread = home.idle[home.idle_count - 1];
+    if (!lua_checkstack(thread.thread, arguments + LUA_MINSTACK))
+        luaL_error(L, "too many arguments");
+    return thread;
+}
+
+// Makes the idle thread that of `fiber`, with the function and its arguments. Cannot fail.
+void take_over(lua_State* L, int function, Home& home, LuaFiber& fiber) {
+    --home.idle_count;
+    fiber.arguments = lua_gettop(L) - function;
+    attach(L, function - 1, home, fiber);
+    lua_xmove(L, fiber.thread, fiber.arguments + 1);
+}
+
+void destroy(Home& home, LuaFiber& fiber) {
+    bool on_stack = fiber.on_stack;
+    fiber.~LuaFiber();
+    if (on_stack) return;
+    LuaHeap::allocate(home.fiber_memory, &fiber, fiber_bytes, 0);
+    // To look for free pages while a crowd is leaving would hold it up.
+    if (home.fiber_memory->used() == 0) home.fiber_memory->when_due();
+}
+
 // pack(...): makes them the outcome of the running fiber.
 int pack(lua_State* L) {
     int n = lua_gettop(L);
@@ -94,23 +125,29 @@ void push_new_handle(lua_State* L) {
 
 Result<LuaFiber*> make_fiber(lua_State* L, int function) {
     Home& home = home_of(L);
-    int arguments = lua_gettop(L) - function;
-    if (home.idle_count == 0) add_thread(L, home);
-    auto [thread, slot] = home.idle[home.idle_count - 1];
-    if (!lua_checkstack(thread, arguments + LUA_MINSTACK)) luaL_error(L, "too many arguments");
-    StackPool& stacks = home.scheduler->stacks();
-    Result<Stack> stack = stacks.allocate();
+    Home::IdleThread thread = idle_thread(L, home, lua_gettop(L) - function);
+    void* memory = LuaHeap::allocate(home.fiber_memory, nullptr, 0, fiber_bytes);
+    if (memory == nullptr) return std::errc::not_enough_memory;
+    auto* fiber = new (memory) LuaFiber(home, thread.thread, thread.slot);
+    if (Error error = Scheduler::reserve_stack(*fiber, home.scheduler->stacks())) {
+        destroy(home, *fiber);
+        return error;
+    }
+    take_over(L, function, home, *fiber);
+    return fiber;
+}
+
+Result<LuaFiber*> make_fiber_on_stack(lua_State* L, int function, void (*around)(LuaFiber& fiber)) {
+    Home& home = home_of(L);
+    Home::IdleThread thread = idle_thread(L, home, lua_gettop(L) - function);
+    Result<Stack> stack = home.scheduler->stacks().take();
     if (!stack) return stack.error();
-    // Nothing can fail from here on.
-    --home.idle_count;
-    constexpr std::uintptr_t line = 64;
-    char* place = stack->top() - (sizeof(LuaFiber) + line - 1) / line * line;
-    auto* fiber = new (place) LuaFiber(home, thread, slot);
-    Scheduler::give_stack(*fiber, stacks, *stack, place);
-    fiber->arguments = arguments;
-    attach(L, function - 1, home, *fiber);
-    lua_pushcfunction(thread, keep_traceback);
-    lua_xmove(L, thread, arguments + 1);
+    char* place = stack->top() - fiber_bytes;
+    auto* fiber = new (place) LuaFiber(home, thread.thread, thread.slot);
+    home.scheduler->give_stack(*fiber, *stack, place);
+    fiber->on_stack = true;
+    fiber->around = around;
+    take_over(L, function, home, *fiber);
     return fiber;
 }
 
@@ -136,7 +173,7 @@ void start_new_fiber(lua_State* L, LuaFiber& fiber, bool now) {
     Scheduler& scheduler = scheduler_of(L);
     if (LuaFiber* self = running_fiber(L))
         self->waiter = L;  // where it stands while the new one runs
-    // It has its stack, so that neither can fail.
+    // Its stack is reserved, so that neither can fail.
     (void)(now && !inside_finalizer(L) ? scheduler.start_now(fiber) : scheduler.start(fiber));
 }
 
@@ -161,19 +198,44 @@ void LuaFiber::body() {
     if (around != nullptr) {
         around(*this);
         server = nullptr;  // the copy of what came has ended
-    } else {
-        call();
+    } else if (!resume()) {
+        return;
     }
     lua_settop(thread, 0);
 }
 
 void LuaFiber::call() {
-    int first = lua_gettop(thread) - arguments;
-    if (lua_pcall(thread, arguments, LUA_MULTRET, 1) == LUA_OK) {
-        if (handle->joinable) keep_results(first);
+    int handler = lua_gettop(thread) - arguments;
+    lua_pushcfunction(thread, trace_error);
+    lua_insert(thread, handler);
+    if (lua_pcall(thread, arguments, LUA_MULTRET, handler) == LUA_OK) {
+        if (handle->joinable) keep_results(handler + 1);
     } else {
         keep_failure();
     }
+}
+
+// Calls the function as call() does, or goes on in it. It may rest: false until it has ended.
+bool LuaFiber::resume() {
+    int count;
+    int status = lua_resume(thread, nullptr, std::exchange(arguments, 0), &count);
+    if (state() != State::running) return false;
+    if (status == LUA_OK) {
+        if (handle->joinable) keep_results(1);
+    } else {
+        unwind(status);
+        keep_failure();
+    }
+    return true;
+}
+
+// Closes what the body has left open. Leaves the error that ends the fiber on the thread's stack:
+// the body's own, one that was raised on the way out, or that C code has yielded.
+void LuaFiber::unwind(int status) {
+    if (status == LUA_YIELD) lua_pushstring(thread, stray_yield);
+    keep_traceback(*this, 0);
+    if (lua_status(thread) == LUA_OK) return;  // somebody has closed it: it could not go on
+    if (lua_resetthread(thread) == LUA_OK) lua_pushstring(thread, stray_yield);
 }
 
 // Moves the results, from `first` up, to the handle.
@@ -193,20 +255,28 @@ void LuaFiber::keep_results(int first) {
         return;
     }
     lua_pushcfunction(thread, room ? pack : raise_too_many);
-    lua_insert(thread, -n - 1);
-    if (lua_pcall(thread, n, 0, 1) == LUA_OK) {
+    lua_insert(thread, first);
+    if (lua_pcall(thread, n, 0, 0) == LUA_OK) {
         handle->outcome = FiberHandle::Outcome::table;
     } else {
         keep_failure();
     }
 }
 
-// The error is on top of the thread's stack.
+// The error is on top of the thread's stack. A join gets it, whatever there is no memory for then.
 void LuaFiber::keep_failure() {
     handle->failed = true;
+    push_fiber(thread, *this);
+    lua_getiuservalue(thread, -1, FiberHandle::outcome_value);
+    if (handle->joinable) {
+        lua_pushvalue(thread, -3);
+        lua_setiuservalue(thread, -3, FiberHandle::outcome_value);
+        handle->outcome = FiberHandle::Outcome::value;
+    }
+    lua_remove(thread, -2);
     lua_pushcfunction(thread, keep_error);
-    lua_insert(thread, -2);
-    if (lua_pcall(thread, 1, 0, 0) != LUA_OK) lua_pop(thread, 1);
+    lua_insert(thread, -3);
+    if (lua_pcall(thread, 2, 0, 0) != LUA_OK) lua_pop(thread, 1);
 }
 
 // Outside any protected call: nothing here may allocate.
@@ -226,7 +296,7 @@ void LuaFiber::ended() {
     home.fibers.erase(*this);
     if (is_main) return;
     release_thread(home, {thread, slot});
-    this->~LuaFiber();
+    destroy(home, *this);
 }
 
 bool LuaFiber::try_set_name(std::string_view name) {
@@ -255,6 +325,23 @@ LuaFiber& check_living_fiber(lua_State* L, int index) {
     FiberHandle& handle = check_fiber(L, index);
     if (handle.fiber == nullptr) luaL_error(L, "the fiber is dead");
     return *handle.fiber;
+}
+
+// Of a call record only the address is known and, in all versions of Lua up to now, that it begins
+// with the address of the function's place on the Lua stack. All are hints, which may be wrong.
+void note_touched(lua_State* L, Fiber& fiber, Fiber::Touched one, Fiber::Touched another) {
+    constexpr std::size_t line = 64;
+    lua_Debug own, caller;
+    if (!lua_getstack(L, 0, &own) || !lua_getstack(L, 1, &caller)) return;
+    const char* place = *reinterpret_cast<const char* const*>(own.i_ci);
+    const void* const* function = *reinterpret_cast<const void* const* const*>(caller.i_ci);
+    fiber.set_touched({{{reinterpret_cast<const char*>(L) + 2 * line, 2},
+                        {own.i_ci, 1},
+                        {caller.i_ci, 1},
+                        {place - line, 4},
+                        {*function, 1},
+                        one,
+                        another}});
 }
 
 void push_fiber(lua_State* L, const LuaFiber& fiber) {

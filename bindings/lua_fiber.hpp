@@ -1,8 +1,8 @@
 // lua_fiber.hpp: a fiber whose body is a Lua function, and its handle.
 //
-// The fiber itself lies at the top of its C stack and ends with it; its Lua thread is used again by
-// later fibers. What Lua holds is the handle, a userdata: it is anchored while the fiber is
-// alive, and keeps afterwards, for any number of joins, what has come of it.
+// The fiber's Lua thread is used again by later fibers. What Lua holds is the handle, a userdata:
+// it is anchored while the fiber is alive, and keeps afterwards, for any number of joins, what has
+// come of it.
 #pragma once
 
 #include <lua.hpp>
@@ -51,7 +51,8 @@ public:
     Duration ran_before{};  // ran() when fiber.top() was called last
     bool named = false;
     bool has_storage = false;
-    bool is_main = false;  // runs on the state's main Lua thread
+    bool is_main = false;   // runs on the state's main Lua thread
+    bool on_stack = false;  // lies on its own C stack
     int created_line = -1;
     char created_source[LUA_IDSIZE];  // where created_line is, if it is known
 
@@ -69,8 +70,13 @@ public:
     // The datagram that the fiber handles, for answers to it.
     const struct AskedDatagram* asked = nullptr;
 
-    // What runs on the fiber's stack instead of call(), and calls it.
+    // What runs on the fiber's stack around call(). It needs its stack, so that the fiber does not
+    // rest.
     void (*around)(LuaFiber& fiber) = nullptr;
+
+    // Whether L, which is about to wait, can leave the C stack for it: nothing is on it but calls
+    // that Lua can return to by itself.
+    bool can_rest(lua_State* L) const { return L == thread && lua_isyieldable(L) != 0; }
 
     // Calls the function with its arguments, which are on top of the thread's stack, takes what
     // comes of it into the handle, and prints the error if nobody can join.
@@ -83,9 +89,17 @@ public:
 private:
     void body() override;
     void ended() override;
+    bool resume();
+    void unwind(int status);
     void keep_results(int first);
     void keep_failure();
 };
+
+// What a fiber fails with that yields as if it were a coroutine.
+inline constexpr const char* stray_yield = "attempt to yield from outside a coroutine";
+
+// Makes coroutine.yield and coroutine.isyieldable, if the state has them, say so inside a fiber.
+void guard_coroutines(lua_State* L);
 
 // The Lua fiber that runs on L's scheduler, or nullptr.
 inline LuaFiber* running_fiber(lua_State* L) {
@@ -106,9 +120,13 @@ LuaFiber& check_living_fiber(lua_State* L, int index);
 void push_new_handle(lua_State* L);
 
 // Makes a fiber that will call the function at `function`, above its handle, with the arguments
-// that follow. They are popped, and the fiber must be started. Error: ENOMEM (a stack); nothing has
-// changed then.
+// that follow. They are popped, and the fiber must be started. Error: ENOMEM; nothing has changed
+// then.
 Result<LuaFiber*> make_fiber(lua_State* L, int function);
+
+// The same for one that runs `around`. It has its stack at once, and lies on it: what a switch
+// touches is closer together.
+Result<LuaFiber*> make_fiber_on_stack(lua_State* L, int function, void (*around)(LuaFiber& fiber));
 
 // Notes where the function that has called L's makes the fiber, for people.
 void note_creator(lua_State* L, LuaFiber& fiber);
@@ -120,6 +138,10 @@ void start_new_fiber(lua_State* L, LuaFiber& fiber, bool now);
 // Makes a new fiber that will call main(L) on the state's main Lua thread, which L must be. It
 // lives as long as the state.
 LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L));
+
+// Notes what the running fiber will touch when the C function that L runs goes on after a wait:
+// Lua's thread, call records and stack, and what the caller knows of.
+void note_touched(lua_State* L, Fiber& fiber, Fiber::Touched one, Fiber::Touched another);
 
 // Pushes the handle of a living fiber.
 void push_fiber(lua_State* L, const LuaFiber& fiber);

@@ -66,14 +66,30 @@ int fiber_yield(lua_State* L) {
     return 0;
 }
 
+int sleep_ended(lua_State* L, Error error) {
+    check_raise(L, error);
+    return error ? push_failure(L, error) : 0;
+}
+
+// Goes on after a rest. Somebody else may have resumed the thread of a fiber that sleeps.
+int sleep_on(lua_State* L, int, lua_KContext) {
+    LuaFiber* fiber = running_fiber(L);
+    if (fiber == nullptr || fiber->thread != L) return lua_yieldk(L, 0, 0, sleep_on);
+    return sleep_ended(L, scheduler_of(L).rested());
+}
+
 int fiber_sleep(lua_State* L) {
     luaL_checknumber(L, 1);
     double seconds = opt_seconds(L, 1);
     begin_wait(L);
     Scheduler& scheduler = scheduler_of(L);
-    Error error = seconds > 0 ? scheduler.sleep_until(deadline_after(seconds)) : scheduler.yield();
-    check_raise(L, error);
-    return error ? push_failure(L, error) : 0;
+    if (seconds <= 0) return sleep_ended(L, scheduler.yield());
+    Deadline deadline = deadline_after(seconds);
+    LuaFiber& fiber = *running_fiber(L);
+    if (!fiber.can_rest(L)) return sleep_ended(L, scheduler.sleep_until(deadline));
+    if (Error error = scheduler.rest_until(deadline)) return sleep_ended(L, error);
+    note_touched(L, fiber, {fiber.handle, 1}, {nullptr, 0});
+    return lua_yieldk(L, 0, 0, sleep_on);
 }
 
 // Pushes what has come of the dead fiber at index 1.
@@ -263,6 +279,7 @@ const luaL_Reg functions[] = {{"create", fiber_create},
 }  // namespace
 
 int open_fiber(lua_State* L) {
+    guard_coroutines(L);
     luaL_newlib(L, functions);
     push_shared(L, Home::fiber_metatable);
     push_roomy_table(L, 16);

@@ -27,7 +27,7 @@ void push_info(lua_State* L, LuaFiber& fiber, bool backtrace) {
     lua_createtable(L, 0, 2);
     lua_pushinteger(L, static_cast<lua_Integer>(fiber.stack_used()));
     lua_setfield(L, -2, "used");
-    lua_pushinteger(L, static_cast<lua_Integer>(fiber.stack().size));
+    lua_pushinteger(L, static_cast<lua_Integer>(fiber.stack_size()));
     lua_setfield(L, -2, "total");
     lua_setfield(L, -2, "memory");
     if (fiber.created_line >= 0) {

@@ -99,7 +99,7 @@ LuaListener* fail_to_open(lua_State* L, const LuaListener& shared, Error error) 
 
 // The fiber of a socket: whatever ends it, nobody is left waiting for a server that says nothing.
 void serve_socket(LuaFiber& fiber) {
-    auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread, 2));
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread, 1));
     fiber.call();
     shared.listener.close();
 }
@@ -200,14 +200,13 @@ bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t 
         lua_pushvalue(L, index);
         lua_rawgeti(L, sockets, static_cast<lua_Integer>(i + 1));
         Result<Address> address = shared.listener.sockets()[i]->name();
-        Result<LuaFiber*> fiber = make_fiber(L, sockets + 2);
+        Result<LuaFiber*> fiber = make_fiber_on_stack(L, sockets + 2, serve_socket);
         if (!fiber) {
             shared.listener.close();
             module_failure(L, fiber.error());
             return false;
         }
         (*fiber)->arguments -= 1;
-        (*fiber)->around = serve_socket;
         if (address) {
             address->set_port(asked);
             Fiber::NameRoom room;
@@ -239,14 +238,13 @@ int outlast_shortage(lua_State* L, lua_CFunction serve) {
 
 Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Arrival& arrival,
                     int first, void (*around)(LuaFiber& fiber)) {
-    Result<LuaFiber*> fiber = make_fiber(L, first);
+    Result<LuaFiber*> fiber = make_fiber_on_stack(L, first, around);
     while (!fiber) {
         if (std::exchange(shared.incoming, nullptr) != nullptr) add_finalizer(L, first + 1);
         if (Error ended = shared.listener.endure(fiber.error(), socket)) return ended;
-        fiber = make_fiber(L, first);
+        fiber = make_fiber_on_stack(L, first, around);
     }
     (*fiber)->arguments -= 2;
-    (*fiber)->around = around;
     (*fiber)->server = &shared;
     (*fiber)->arrival = &arrival;
     start_new_fiber(L, **fiber, true);

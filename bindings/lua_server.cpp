@@ -8,8 +8,8 @@ namespace {
 // On the stack of a handler's fiber. Below the call are the listener and the client.
 void serve_connection(LuaFiber& fiber) {
     lua_State* L = fiber.thread;
-    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 2));
-    auto& client = *static_cast<LuaSocket*>(lua_touserdata(L, 3));
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
+    auto& client = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
     Arrival arrival = *fiber.arrival;
     fiber.arrival = &arrival;
     {
@@ -21,7 +21,7 @@ void serve_connection(LuaFiber& fiber) {
         }
         if (client.socket.is_open()) (void)client.socket.close();
         if (client.socket.in_use()) {
-            add_finalizer(L, 3);
+            add_finalizer(L, 2);
         } else {
             client.socket.abandon();
         }

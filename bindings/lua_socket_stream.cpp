@@ -138,29 +138,15 @@ int push_filled(lua_State* L, LuaSocket& s, Result<std::size_t> n, bool consume)
 // Whether an operation that does not wait may go on without begin_wait().
 bool proceeds(lua_State* L) { return running_fiber(L) != nullptr && scheduler_of(L).proceeds(); }
 
-// Notes what the running fiber will touch when it goes on with a method of `s`: Lua's thread, call
-// records and stack, the object behind its header, the frames on the C stack. Of a call record only
-// the address is known and, in all versions of Lua up to now, that it begins with the address of
-// the function's place on the Lua stack. All are hints, which may be wrong.
-[[gnu::noinline]] void note_touched(lua_State* L, Fiber& fiber, const LuaSocket& s) {
-    constexpr std::size_t line = 64, header = 40;
-    lua_Debug own, caller;
-    if (!lua_getstack(L, 0, &own) || !lua_getstack(L, 1, &caller)) return;
-    const char* place = *reinterpret_cast<const char* const*>(own.i_ci);
-    fiber.set_touched({{{reinterpret_cast<const char*>(L) + 2 * line, 2},
-                        {own.i_ci, 1},
-                        {caller.i_ci, 1},
-                        {place - line, 4},
-                        {reinterpret_cast<const char*>(&s) - header, 5},
-                        {__builtin_frame_address(0), 5}}});
-}
-
 // begin_wait() for a read, which is where the fibers of a server wait: of what there is to touch
 // much may have left the caches by then. It hardly changes; connections that end soon spare it.
 void begin_read(lua_State* L, const LuaSocket& s) {
     begin_wait(L);
     Fiber& fiber = *scheduler_of(L).running();
-    if (fiber.switches() % 16 == 2) note_touched(L, fiber, s);
+    if (fiber.switches() % 16 != 2) return;
+    constexpr std::size_t header = 40;  // of the object
+    note_touched(L, fiber, {reinterpret_cast<const char*>(&s) - header, 5},
+                 {__builtin_frame_address(0), 5});
 }
 
 int read_with(lua_State* L, LuaSocket& s, ReadArguments& arguments,

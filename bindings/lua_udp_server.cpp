@@ -15,8 +15,8 @@ constexpr std::size_t default_handlers = 1000;
 // On the stack of a handler's fiber. Below the call are the listener and the socket.
 void serve_datagram(LuaFiber& fiber) {
     lua_State* L = fiber.thread;
-    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 2));
-    auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 3));
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
+    auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
     {
         Listener::Connection connection(shared.listener, &fiber);
         AskedDatagram asked{on.socket, *fiber.arrival};

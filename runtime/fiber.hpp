@@ -2,7 +2,8 @@
 //
 // A fiber is in exactly one place: running, on the ready list, or parked on one wait list, perhaps
 // with a deadline. A Fiber is owned by whoever made it and must stay where it is until it is dead;
-// its stack belongs to the scheduler, or holds the fiber itself. Only the scheduler moves a fiber.
+// its stack belongs to a pool: it has one from its first turn on, and none while it rests. Only the
+// scheduler moves a fiber.
 #pragma once
 
 #include <array>
@@ -64,7 +65,7 @@ public:
         const void* address;
         std::size_t lines;
     };
-    using AllTouched = std::array<Touched, 6>;
+    using AllTouched = std::array<Touched, 7>;
     void set_touched(const AllTouched& touched) {
         touched_ = touched;
         has_touched_ = true;
@@ -81,7 +82,8 @@ public:
     std::uint64_t switches() const { return switches_; }  // how often it was left
     Duration ran() const { return ran_; }                 // while the scheduler did accounting
     const Stack& stack() const { return stack_; }
-    std::size_t stack_used() const;  // bytes in use when it was last left; 0 while it runs
+    std::size_t stack_size() const;  // bytes reserved for one, guard page included
+    std::size_t stack_used() const;  // bytes in use when it was last left; 0 while it runs or rests
 
     const std::string& name() const { return name_; }
     void set_name(std::string name) { name_ = std::move(name); }
@@ -97,7 +99,8 @@ public:
     Deadline waiting_until() const { return waiting_until_; }
 
 protected:
-    // The fiber's work, on its own stack. No exception may leave it.
+    // The fiber's work, on its own stack. No exception may leave it. After
+    // Scheduler::rest_until() it is called again.
     virtual void body() = 0;
 
     // Called once the fiber is dead, by whoever runs next and on its stack. Must not wait. May
@@ -108,7 +111,8 @@ private:
     friend class Scheduler;
 
     // What every switch touches comes first, to lie in few cache lines.
-    void* context_ = nullptr;  // Boost.Context's fcontext_t while the fiber does not run
+    // Boost.Context's fcontext_t while the fiber does not run; nullptr: it has no stack.
+    void* context_ = nullptr;
     WaitList* waiting_on_ = nullptr;
     Deadline waiting_since_{};
     Deadline waiting_until_ = never;
@@ -119,12 +123,13 @@ private:
     bool cancelled_ = false;
     bool interrupted_ = false;
     bool has_touched_ = false;
+    bool leaves_stack_ = false;  // for good: whoever runs next gives it back
 
+    int errno_ = 0;  // C's, of a fiber without a stack
     unsigned stack_id_ = 0;
     void* fake_stack_ = nullptr;
     AllTouched touched_;
     Stack stack_;
-    char* first_frame_ = nullptr;  // where the frames begin, somewhat below the top
     StackPool* stack_pool_ = nullptr;
     Scheduler* scheduler_ = nullptr;
     Duration ran_{};
@@ -133,10 +138,15 @@ private:
     std::string name_;
 };
 
+inline std::size_t Fiber::stack_size() const {
+    return stack_pool_ == nullptr ? 0 : stack_pool_->stack_size();
+}
+
 // A context is the stack pointer that it was left with.
 inline std::size_t Fiber::stack_used() const {
     bool left = state_ == State::parked || state_ == State::ready;
-    return left ? static_cast<std::size_t>(stack_.top() - static_cast<char*>(context_)) : 0;
+    if (!left || context_ == nullptr) return 0;
+    return static_cast<std::size_t>(stack_.top() - static_cast<char*>(context_));
 }
 
 }  // namespace coir

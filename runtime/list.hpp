@@ -48,6 +48,7 @@ public:
 
     bool empty() const { return end_.next_ == &end_; }
     T& front() { return element(*end_.next_); }
+    T& back() { return element(*end_.previous_); }
     // The one behind `element`; nullptr behind the last.
     T* after(T& element) {
         Hook* next = static_cast<Hook&>(element).next_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
+#include <utility>
 
 #include "runtime/instrument.hpp"
 #include "runtime/prefetch.hpp"
@@ -71,33 +72,40 @@ Error Scheduler::start_now(Fiber& fiber) {
     return {};
 }
 
-void Scheduler::give_stack(Fiber& fiber, StackPool& stacks, Stack stack, char* end) {
+Error Scheduler::reserve_stack(Fiber& fiber, StackPool& stacks) {
+    if (Error error = stacks.reserve()) return error;
     fiber.stack_pool_ = &stacks;
-    fiber.stack_ = stack;
-    fiber.first_frame_ = end;
+    return {};
 }
 
 Error Scheduler::prepare(Fiber& fiber) {
     assert(fiber.state_ == Fiber::State::fresh && fiber.scheduler_ == nullptr);
     if (fiber.stack_pool_ == nullptr) {
-        Result<Stack> stack = stacks_.allocate();
-        if (!stack) return stack.error();
-        give_stack(fiber, stacks_, *stack, stack->top());
+        if (Error error = reserve_stack(fiber, stacks_)) return error;
     }
     number(fiber);
-    // Stacks begin at different places of their pages: parked frames that all lay at the same one
-    // would compete for a small part of the processor's caches.
-    fiber.first_frame_ -= fiber.id_ % 16 * 64;
-    char* bottom = fiber.stack_.bottom;
-    fiber.stack_id_ = register_stack(bottom, fiber.first_frame_);
-    fiber.context_ =
-        make_fcontext(fiber.first_frame_, static_cast<std::size_t>(fiber.first_frame_ - bottom),
-                      [](transfer_t from) { enter(*static_cast<Fiber*>(from.data), from.fctx); });
     fiber.scheduler_ = this;
     fiber.state_ = Fiber::State::ready;
     alive_.push_back(fiber);
     ++alive_count_;
     return {};
+}
+
+void Scheduler::give_stack(Fiber& fiber, Stack stack, char* end) {
+    number(fiber);
+    fiber.stack_pool_ = &stacks_;
+    set_up_stack(fiber, stack, end);
+}
+
+void Scheduler::set_up_stack(Fiber& fiber, Stack stack, char* end) {
+    fiber.stack_ = stack;
+    // Frames begin at different places of their pages: those that all lay at the same one would
+    // compete for a small part of the processor's caches.
+    char* first_frame = end - fiber.id_ % 16 * 64;
+    fiber.stack_id_ = register_stack(stack.bottom, first_frame);
+    fiber.context_ =
+        make_fcontext(first_frame, static_cast<std::size_t>(first_frame - stack.bottom),
+                      [](transfer_t from) { enter(*static_cast<Fiber*>(from.data), from.fctx); });
 }
 
 // -- Switching ------------------------------------------------------------------------------------
@@ -111,7 +119,7 @@ inline void Scheduler::switch_context(Fiber* from, Fiber* to) {
     stretch_.store((stretch() | 1) + (to == nullptr ? 1 : 2), std::memory_order_relaxed);
     if (to != nullptr) to->state_ = Fiber::State::running;
     void*& fake_stack = from == nullptr ? fake_stack_ : from->fake_stack_;
-    before_switch(from != nullptr && from->dead() ? nullptr : &fake_stack,
+    before_switch(from != nullptr && from->leaves_stack_ ? nullptr : &fake_stack,
                   to == nullptr ? main_bottom_ : to->stack_.bottom,
                   to == nullptr ? main_size_ : to->stack_.size);
     void* context = jump_fcontext(to == nullptr ? dispatcher_ : to->context_, to).fctx;
@@ -126,7 +134,8 @@ inline void Scheduler::arrived(void* context, void* fake_stack) {
     } else {
         left_->context_ = context;
         after_switch(fake_stack, nullptr, nullptr);
-        if (left_->dead()) bury(*left_);
+        if (left_->leaves_stack_) [[unlikely]]
+            stack_is_free();
     }
 }
 
@@ -138,7 +147,7 @@ void Scheduler::account(Fiber* fiber) {
 }
 
 [[gnu::always_inline]] inline void Scheduler::prefetch_frames(const Fiber& fiber) {
-    prefetch(fiber.context_, 8);
+    if (fiber.context_ != nullptr) prefetch(fiber.context_, 8);
     prefetch(fiber.waiter, 2);
 }
 
@@ -177,7 +186,7 @@ inline bool Scheduler::another_turn() {
 }
 
 // Takes the fiber whose turn it is from its list; nullptr when it is the dispatcher's.
-inline Fiber* Scheduler::next_fiber() {
+inline Fiber* Scheduler::first_ready() {
     if (!next_.empty()) [[unlikely]]
         return &next_.pop_front();
     if (turn_.empty() && !another_turn()) return nullptr;
@@ -187,8 +196,31 @@ inline Fiber* Scheduler::next_fiber() {
     return &fiber;
 }
 
+// The same, with a stack.
+inline Fiber* Scheduler::next_fiber() {
+    Fiber* fiber = first_ready();
+    bool has_none = fiber != nullptr && fiber->context_ == nullptr;
+    return has_none ? mount(fiber) : fiber;
+}
+
+// Gives the fiber one of the stacks that were reserved; out of the way of switches. Without memory
+// for its guard page another fiber is next: it may give something back.
+[[gnu::noinline]] Fiber* Scheduler::mount(Fiber* fiber) {
+    while (fiber != nullptr && fiber->context_ == nullptr) {
+        if (Result<Stack> stack = fiber->stack_pool_->allocate()) {
+            set_up_stack(*fiber, *stack, stack->top());
+        } else {
+            ready_.push_back(*fiber);
+            fiber = first_ready();
+        }
+    }
+    return fiber;
+}
+
 // Switches from the running fiber to another context, and returns when the fiber is resumed.
-inline void Scheduler::leave(Fiber& fiber) {
+// Inline, because processors expect a function to return to where it was called from: on another
+// stack every frame less is one surprise less.
+[[gnu::always_inline]] inline void Scheduler::leave(Fiber& fiber) {
     int saved_errno = errno;
     if (!departures_.empty()) [[unlikely]]
         finish_departures();
@@ -207,27 +239,38 @@ void Scheduler::finish_departures() {
     while (!departures_.empty()) departures_.pop_front().departing();
 }
 
-// The first frame of every fiber; never returns.
+// The first frame of every fiber on each of its stacks; never returns.
 void Scheduler::enter(Fiber& fiber, void* left) {
     Scheduler& self = *fiber.scheduler_;
     self.arrived(left, nullptr);
-    errno = 0;
-    fiber.body();
-    fiber.state_ = Fiber::State::dead;
-    self.wake_all(fiber.joiners_);
-    self.leave(fiber);
-    std::abort();
+    errno = fiber.errno_;
+    for (;;) {
+        fiber.body();
+        fiber.errno_ = errno;
+        fiber.leaves_stack_ = true;
+        if (fiber.state_ == Fiber::State::running) {
+            fiber.state_ = Fiber::State::dead;
+            self.wake_all(fiber.joiners_);
+        }
+        self.leave(fiber);
+        fiber.leaves_stack_ = false;  // it rested, and was woken before anybody else could run
+    }
 }
 
-// The last of a fiber. It may lie on its own stack.
-void Scheduler::bury(Fiber& fiber) {
-    Stack stack = fiber.stack_;
+// The fiber that has left its stack for good rests, or is dead. It may lie on that stack.
+[[gnu::noinline]] void Scheduler::stack_is_free() {
+    Fiber& fiber = *left_;
     StackPool& stacks = *fiber.stack_pool_;
+    Stack stack = std::exchange(fiber.stack_, {});
     deregister_stack(fiber.stack_id_);
-    fiber.stack_ = {};
-    fiber.ListHook<AliveTag>::unlink();
-    --alive_count_;
-    fiber.ended();
+    fiber.context_ = nullptr;
+    fiber.leaves_stack_ = false;
+    if (fiber.dead()) {
+        fiber.ListHook<AliveTag>::unlink();
+        --alive_count_;
+        fiber.ended();
+        stacks.unreserve();
+    }
     stacks.release(stack);
 }
 
@@ -256,7 +299,7 @@ Error Scheduler::take_pending_error(Fiber& fiber) {
     return std::errc::interrupted;
 }
 
-Error Scheduler::park(WaitList& list, Deadline deadline) {
+Error Scheduler::begin_park(WaitList& list, Deadline deadline) {
     assert(running_ != nullptr && "only a fiber can wait");
     Fiber& fiber = *running_;
     if (Error error = pending_error(fiber)) return error;
@@ -270,9 +313,19 @@ Error Scheduler::park(WaitList& list, Deadline deadline) {
     fiber.waiting_until_ = deadline;
     fiber.state_ = Fiber::State::parked;
     fiber.operations_ = 0;
-    leave(fiber);
+    return {};
+}
+
+inline Error Scheduler::end_park(Fiber& fiber) {
     if (fiber.woken_by_ == std::errc::interrupted) fiber.interrupted_ = false;
     return fiber.woken_by_;
+}
+
+Error Scheduler::park(WaitList& list, Deadline deadline) {
+    Fiber& fiber = *running_;
+    if (Error error = begin_park(list, deadline)) return error;
+    leave(fiber);
+    return end_park(fiber);
 }
 
 Error Scheduler::yield() {
@@ -283,10 +336,12 @@ Error Scheduler::yield() {
     return pending_error(fiber);
 }
 
-Error Scheduler::sleep_until(Deadline deadline) {
-    Error woken_by = park(sleepers_, deadline);
-    return woken_by == std::errc::timed_out ? Error() : woken_by;
-}
+// To wake at the moment asked for is no error.
+static Error slept(Error woken_by) { return woken_by == std::errc::timed_out ? Error() : woken_by; }
+
+Error Scheduler::sleep_until(Deadline deadline) { return slept(park(sleepers_, deadline)); }
+
+Error Scheduler::rested() { return slept(end_park(*running_)); }
 
 Error Scheduler::join(Fiber& fiber, Deadline deadline) {
     if (&fiber == running_) return std::errc::resource_deadlock_would_occur;

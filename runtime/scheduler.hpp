@@ -73,18 +73,22 @@ public:
         if (fiber.id_ == 0) fiber.id_ = ++last_id_;
     }
 
-    // Gives `fiber` a stack, if it has none yet, and queues it. Errors: ENOMEM (stacks, guard
-    // pages).
+    // Queues `fiber`, which gets a stack when its turn comes. Errors: ENOMEM (address space for
+    // stacks).
     Error start(Fiber& fiber);
 
     // The same, but the new fiber runs at once until it first waits; then the caller goes on.
     // Outside a fiber it is only queued. Does not count as a wait.
     Error start_now(Fiber& fiber);
 
-    // Gives a new fiber a stack of `stacks`, which must outlive it and gets the stack back when the
-    // fiber is dead. The frames begin at `end` or a little below: what lies between it and the top
-    // of the stack is the caller's, perhaps the fiber itself.
-    static void give_stack(Fiber& fiber, StackPool& stacks, Stack stack, char* end);
+    // Lets a new fiber run on stacks of `stacks`, which must outlive it. Starting a fiber does so
+    // with the scheduler's own, if nobody has done it before; after this it cannot fail. Errors:
+    // ENOMEM.
+    static Error reserve_stack(Fiber& fiber, StackPool& stacks);
+
+    // The same with a stack that the caller has taken from stacks(), and on which the fiber itself
+    // may lie: the frames begin at `end` or a little below, what is above belongs to the caller.
+    void give_stack(Fiber& fiber, Stack stack, char* end);
 
     // Runs `function` in a new fiber. The handle may be dropped at any time.
     template <class Function>
@@ -102,6 +106,12 @@ public:
 
     // Errors: ECANCELED, EINTR, ENOMEM; never ETIMEDOUT.
     Error sleep_until(Deadline deadline);
+
+    // Begins the same wait for a fiber that needs no stack meanwhile: its body() must return at
+    // once, and is called again, perhaps on another stack, when the wait has ended; rested() then
+    // says how. Errors: those that sleep_until() has before it waits; nothing has begun then.
+    Error rest_until(Deadline deadline) { return begin_park(sleepers_, deadline); }
+    Error rested();
 
     // Waits until `fiber` is dead. Errors: EDEADLK when it is the running fiber; those of park().
     Error join(Fiber& fiber, Deadline deadline = never);
@@ -224,16 +234,20 @@ private:
     };
 
     Error prepare(Fiber& fiber);
+    Fiber* mount(Fiber* fiber);
+    static void set_up_stack(Fiber& fiber, Stack stack, char* end);
+    Error begin_park(WaitList& list, Deadline deadline);
     void switch_context(Fiber* from, Fiber* to);
     void arrived(void* context, void* fake_stack);
     void account(Fiber* fiber);
     static void prefetch_frames(const Fiber& fiber);
     void prefetch_turn();
+    Fiber* first_ready();
     Fiber* next_fiber();
     bool another_turn();
     void leave(Fiber& fiber);
     [[noreturn]] static void enter(Fiber& fiber, void* left);
-    void bury(Fiber& fiber);
+    void stack_is_free();
     Watcher* concerned(const Poller::Event& event) const;
     Error poll(Deadline deadline);
     void run_posted();
@@ -242,6 +256,7 @@ private:
     Error pending_error(Fiber& fiber);
     Error stop();
     Error take_pending_error(Fiber& fiber);
+    static Error end_park(Fiber& fiber);
     void requeue(Fiber& fiber);
 
     StackPool stacks_;

@@ -37,16 +37,20 @@ std::size_t page_size() {
     return size;
 }
 
-// Makes one page inaccessible. A guard marker (Linux 6.13) lives in the page table and splits no
-// mapping, so a process can have a million of them; mprotect(2) costs two mappings each, of 65,530.
-Error guard_page(char* page) {
+// Makes one page inaccessible by a guard marker (Linux 6.13): it lives in the page table and splits
+// no mapping, so a process can have a million of them. False where there are none, as in locked
+// memory.
+bool mark_guard([[maybe_unused]] char* page) {
 #ifdef __linux__
     constexpr int guard_install = 102;  // MADV_GUARD_INSTALL, which the C library may not know yet
-    if (::madvise(page, page_size(), guard_install) == 0) return {};
+    return ::madvise(page, page_size(), guard_install) == 0;
+#else
+    return false;
 #endif
-    if (::mprotect(page, page_size(), PROT_NONE) == 0) return {};
-    return last_errno();
 }
+
+// The same by mprotect(2), which costs two mappings each, of 65,530.
+bool protect_guard(char* page) { return ::mprotect(page, page_size(), PROT_NONE) == 0; }
 
 // Returns the pages of some stacks to the kernel: with one call where it can do that (Linux 6.13).
 void return_pages(std::span<const iovec> stacks) {
@@ -90,10 +94,24 @@ StackPool::StackPool(std::size_t size) {
 }
 
 StackPool::~StackPool() {
-    while (!warm_.empty()) give_back_coldest(std::min(batch, warm_.size()));
+    while (!warm_.empty()) cool_down(std::min(batch, warm_.size()));
     with_free_.for_each([this](StackSlab& slab) {
         if (slab.free == slab.all) unmap(&slab);
     });
+}
+
+Error StackPool::reserve() {
+    if (reserved_ == slabs_ * per_slab_) {
+        if (Error error = add_slab()) return error;
+    }
+    ++reserved_;
+    return {};
+}
+
+// New slabs stand last and are cut last, so surplus ones are found there.
+void StackPool::unreserve() {
+    --reserved_;
+    if (!with_free_.empty()) unmap_surplus(with_free_.back());
 }
 
 Result<Stack> StackPool::allocate() {
@@ -107,7 +125,7 @@ Result<Stack> StackPool::allocate() {
 void StackPool::release(Stack stack) {
     --in_use_;
     unpoison_stack(stack.bottom, stack.size);
-    if (warm_.size() == warm_limit) give_back_coldest(batch);
+    if (warm_.size() == warm_limit) cool_down(batch);
     warm_.push_back({stack, releases_});
     // The one that came back last is used next; the others, which may rest for long, are looked at
     // in turn.
@@ -115,6 +133,18 @@ void StackPool::release(Stack stack) {
     if (++releases_ % trim_every == 0 && resting > 0) {
         trim(warm_[releases_ / trim_every % resting]);
     }
+}
+
+Result<Stack> StackPool::take() {
+    if (Error error = reserve()) return error;
+    Result<Stack> stack = allocate();
+    if (!stack) unreserve();
+    return stack;
+}
+
+void StackPool::give_back(Stack stack) {
+    release(stack);
+    unreserve();
 }
 
 // A stack that is in use again and again keeps what it has touched.
@@ -126,15 +156,12 @@ void StackPool::trim(Warm& warm) const {
 }
 
 Result<Stack> StackPool::cut() {
-    if (with_free_.empty()) {
-        if (Error error = add_slab()) return error;
-    }
     StackSlab& slab = with_free_.front();
     unsigned index = static_cast<unsigned>(std::countr_zero(slab.free));
     std::uint64_t bit = std::uint64_t{1} << index;
     char* memory = slab.memory + index * stride_;
     if ((slab.guarded & bit) == 0) {
-        if (guard_page(memory)) return std::errc::not_enough_memory;
+        if (!mark_guard(memory) && !protect_guard(memory)) return std::errc::not_enough_memory;
         slab.guarded |= bit;
     }
     slab.free &= ~bit;
@@ -160,31 +187,48 @@ Error StackPool::add_slab() {
     slab->all = slab->free = ~std::uint64_t{0} >> (most_per_slab - per_slab_);
     with_free_.push_back(*slab);
     ++slabs_;
-    return {};
+    if (guard(*slab)) return {};
+    unmap(slab);
+    return std::errc::not_enough_memory;
+}
+
+// Markers are made when a stack is first used. Pages that mprotect(2) makes may run out: then it is
+// now.
+bool StackPool::guard(StackSlab& slab) const {
+    slab.guarded = 1;
+    if (mark_guard(slab.memory)) return true;
+    slab.guarded = slab.all;
+    for (unsigned i = 0; i < per_slab_; ++i) {
+        if (!protect_guard(slab.memory + i * stride_)) return false;
+    }
+    return true;
 }
 
 // Those that came back first; at most `batch`.
-void StackPool::give_back_coldest(std::size_t count) {
+void StackPool::cool_down(std::size_t count) {
     std::array<iovec, batch> stacks;
     for (std::size_t i = 0; i < count; ++i) {
         stacks[i] = {warm_[i].stack.bottom, warm_[i].stack.size};
     }
     return_pages({stacks.data(), count});
-    for (std::size_t i = 0; i < count; ++i) give_back(warm_[i].stack);
+    for (std::size_t i = 0; i < count; ++i) uncut(warm_[i].stack);
     warm_.erase(warm_.begin(), warm_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-// Unmaps the whole slab when none of it is in use and another slab can serve the next fiber.
-void StackPool::give_back(Stack stack) {
+void StackPool::uncut(Stack stack) {
     StackSlab* slab = stack.slab;
     auto index = static_cast<std::size_t>(stack.bottom - page_size() - slab->memory) / stride_;
     slab->free |= std::uint64_t{1} << index;
     slab->unlink();
-    if (slab->free == slab->all && !with_free_.empty()) {
-        unmap(slab);
-    } else {
-        with_free_.push_front(*slab);
-    }
+    with_free_.push_front(*slab);
+    unmap_surplus(*slab);
+}
+
+// Unmaps the slab when none of it is in use and the others do for what is reserved and a few
+// more.
+void StackPool::unmap_surplus(StackSlab& slab) {
+    std::size_t wanted = reserved_ + (per_slab_ + 1) / 2;
+    if (slab.free == slab.all && wanted <= (slabs_ - 1) * per_slab_) unmap(&slab);
 }
 
 void StackPool::unmap(StackSlab* slab) {

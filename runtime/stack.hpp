@@ -1,9 +1,10 @@
 // stack.hpp: C stacks for fibers, each with a guard page below it.
 //
 // Stacks are cut from slabs of up to 64 and reserved in full, but the kernel commits a page only
-// when it is touched. A stack that comes back stays warm for the next fiber, up to a bound; beyond
-// it the pages of many are given back together, and a slab none of whose stacks is in use is
-// unmapped. The pool knows no fibers. One thread only.
+// when it is touched. Whoever may need a stack later reserves it, and takes any one then. A stack
+// that comes back stays warm for the next fiber, up to a bound; beyond it the pages of many are
+// given back together, and a slab none of whose stacks is in use or reserved is unmapped. The pool
+// knows no fibers. One thread only.
 #pragma once
 
 #include <cstddef>
@@ -40,10 +41,18 @@ public:
     StackPool(const StackPool&) = delete;
     StackPool& operator=(const StackPool&) = delete;
 
-    // Error: ENOMEM when address space, memory for the books or guard pages (vm.max_map_count) run
-    // out.
+    // Makes sure that one more stack can be allocated, until unreserve(). Error: ENOMEM when
+    // address space, memory for the books or guard pages (vm.max_map_count) run out.
+    Error reserve();
+    void unreserve();
+
+    // One that was reserved. Error: ENOMEM when the kernel has no memory for its guard page.
     Result<Stack> allocate();
     void release(Stack stack);
+
+    // Both at once.
+    Result<Stack> take();
+    void give_back(Stack stack);
 
     std::size_t stack_size() const { return stride_; }
     std::size_t in_use() const { return in_use_; }
@@ -58,13 +67,16 @@ private:
 
     Result<Stack> cut();
     Error add_slab();
+    bool guard(StackSlab& slab) const;
     void trim(Warm& warm) const;
-    void give_back_coldest(std::size_t count);
-    void give_back(Stack stack);
+    void cool_down(std::size_t count);
+    void uncut(Stack stack);
+    void unmap_surplus(StackSlab& slab);
     void unmap(StackSlab* slab);
 
     std::size_t stride_;
     unsigned per_slab_;
+    std::size_t reserved_ = 0;
     std::size_t in_use_ = 0;
     std::size_t slabs_ = 0;
     unsigned releases_ = 0;

@@ -145,11 +145,24 @@ test.case('info has a row for each living fiber', function()
   test.equal(math.type(row.time), 'float')
   test.equal({ math.type(row.memory.used), math.type(row.memory.total) }, { 'integer', 'integer' })
   test.ok(row.memory.total > 500 * 1024)
-  test.ok(row.memory.used > 0 and row.memory.used < row.memory.total)
+  test.equal(row.memory.used, 0) -- it sleeps
   test.equal(row.backtrace, nil)
   test.equal(fiber.info()[fiber.id()].status, 'running')
   finish()
   test.equal(fiber.info()[f:id()], nil)
+end)
+
+test.case('info tells how much of its stack a fiber uses', function()
+  local cond = fiber.cond()
+  local f, finish = parked(cond.wait, cond)
+  local used = f:info().memory.used
+  test.ok(used > 0 and used < 4096)
+  finish()
+  f, finish = parked(function()
+    string.gsub('x', 'x', function() fiber.sleep(100) end) -- C's frames are in between
+  end)
+  test.ok(f:info().memory.used > used)
+  finish()
 end)
 
 test.case('f:info is that row', function()

@@ -14,7 +14,7 @@ namespace {
 std::vector<Stack> allocate(StackPool& pool, std::size_t count) {
     std::vector<Stack> stacks;
     while (stacks.size() < count) {
-        Result<Stack> stack = pool.allocate();
+        Result<Stack> stack = pool.take();
         if (!stack) break;
         stacks.push_back(*stack);
     }
@@ -22,7 +22,7 @@ std::vector<Stack> allocate(StackPool& pool, std::size_t count) {
 }
 
 void release(StackPool& pool, const std::vector<Stack>& stacks) {
-    for (const Stack& stack : stacks) pool.release(stack);
+    for (const Stack& stack : stacks) pool.give_back(stack);
 }
 
 void touch(const Stack& stack, std::size_t bytes) { std::memset(stack.top() - bytes, 1, bytes); }
@@ -41,13 +41,13 @@ bool dies_writing(char* byte) {
 
 TEST_CASE("a stack can be written from its bottom to its top") {
     StackPool pool;
-    Result<Stack> stack = pool.allocate();
+    Result<Stack> stack = pool.take();
     REQUIRE(stack);
     CHECK(stack->size == pool.stack_size() - static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
     CHECK(reinterpret_cast<std::uintptr_t>(stack->top()) % 16 == 0);
     touch(*stack, stack->size);
     CHECK(pool.in_use() == 1);
-    pool.release(*stack);
+    pool.give_back(*stack);
     CHECK(pool.in_use() == 0);
 }
 
@@ -74,14 +74,14 @@ TEST_CASE("a guard page still guards when its stack is used again") {
 
 TEST_CASE("a stack knows the addresses of its guard page") {
     StackPool pool;
-    Stack stack = *pool.allocate();
+    Stack stack = *pool.take();
     CHECK(stack.guards(stack.bottom - 1));
     CHECK(stack.guards(stack.bottom - ::sysconf(_SC_PAGESIZE)));
     CHECK_FALSE(stack.guards(stack.bottom));
     CHECK_FALSE(stack.guards(stack.bottom - ::sysconf(_SC_PAGESIZE) - 1));
     CHECK_FALSE(stack.guards(stack.top()));
     CHECK_FALSE(Stack().guards(nullptr));
-    pool.release(stack);
+    pool.give_back(stack);
 }
 
 TEST_CASE("the size of a stack is rounded up to whole pages and to the smallest") {
@@ -94,15 +94,15 @@ TEST_CASE("a size that no address space holds is an error and not an accident") 
     for (std::size_t size : {SIZE_MAX, SIZE_MAX / 2, SIZE_MAX / 64 + 4097, std::size_t{1} << 48}) {
         CAPTURE(size);
         StackPool pool(size);
-        CHECK(pool.allocate().error() == std::errc::not_enough_memory);
+        CHECK(pool.take().error() == std::errc::not_enough_memory);
     }
 }
 
 TEST_CASE("stacks never overlap") {
     StackPool pool(16 * 1024);
     std::vector<Stack> stacks = allocate(pool, 300);
-    for (std::size_t i = 0; i < stacks.size(); i += 2) pool.release(stacks[i]);
-    for (std::size_t i = 0; i < stacks.size(); i += 2) stacks[i] = *pool.allocate();
+    for (std::size_t i = 0; i < stacks.size(); i += 2) pool.give_back(stacks[i]);
+    for (std::size_t i = 0; i < stacks.size(); i += 2) stacks[i] = *pool.take();
     std::set<char*> bottoms;
     for (const Stack& stack : stacks) {
         auto [place, fresh] = bottoms.insert(stack.bottom);
@@ -115,10 +115,24 @@ TEST_CASE("stacks never overlap") {
 
 TEST_CASE("the stack that came back last is used first") {
     StackPool pool;
-    Stack stack = *pool.allocate();
-    pool.release(stack);
-    CHECK((*pool.allocate()).bottom == stack.bottom);
-    pool.release(stack);
+    Stack stack = *pool.take();
+    pool.give_back(stack);
+    CHECK((*pool.take()).bottom == stack.bottom);
+    pool.give_back(stack);
+}
+
+TEST_CASE("what is reserved can be allocated, and costs address space only") {
+    StackPool pool;
+    std::size_t before = resident_bytes();
+    for (int i = 0; i < 10'000; ++i) CHECK(pool.reserve() == Error());
+    CHECK(pool.slabs() == 157);
+    if (!instrumented()) CHECK(resident_bytes() < before + 10'000u * 256);
+    Result<Stack> stack = pool.allocate();
+    REQUIRE(stack);
+    touch(*stack, stack->size);
+    pool.release(*stack);
+    for (int i = 0; i < 10'000; ++i) pool.unreserve();
+    CHECK(pool.slabs() <= 2);
 }
 
 TEST_CASE("a crowd of stacks that is gone leaves few slabs behind") {
@@ -162,10 +176,10 @@ TEST_CASE("running out of address space is ENOMEM, and stacks that come back are
         limit_address_space(200 << 20);
         std::vector<Stack> stacks = allocate(pool, 100'000);
         if (stacks.size() < 64 || stacks.size() > 400) return 1;
-        if (pool.allocate().error() != std::errc::not_enough_memory) return 2;
+        if (pool.take().error() != std::errc::not_enough_memory) return 2;
         if (pool.in_use() != stacks.size()) return 3;
-        pool.release(stacks.back());
-        return pool.allocate() ? 0 : 4;
+        pool.give_back(stacks.back());
+        return pool.take() ? 0 : 4;
     });
     CHECK(exited_well(status));
 }
@@ -179,10 +193,10 @@ TEST_CASE("where guard pages run out there is an error and never a stack without
         StackPool pool(16 * 1024);
         std::vector<Stack> stacks = allocate(pool, 200'000);
         if (stacks.size() == 200'000) return 0;  // vm.max_map_count is out of the ordinary
-        if (pool.allocate().error() != std::errc::not_enough_memory) return 1;
+        if (pool.take().error() != std::errc::not_enough_memory) return 1;
         if (!dies_writing(stacks.back().bottom - 1)) return 2;
         release(pool, stacks);
-        return pool.in_use() == 0 && pool.allocate() ? 0 : 3;
+        return pool.in_use() == 0 && pool.take() ? 0 : 3;
     });
     CHECK(exited_well(status));
 }
