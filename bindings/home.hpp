@@ -107,18 +107,7 @@ inline void push_view(lua_State* L, std::string_view text) {
 // refuses every question.
 inline bool inside_finalizer(lua_State* L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
 
-// Raises what keeps L from waiting now.
-void refuse_wait(lua_State* L);
-
-// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises
-// in a cancelled fiber, and notes which Lua thread is about to wait.
-inline void begin_wait(lua_State* L) {
-    Home& home = home_of(L);
-    Fiber* fiber = home.scheduler->running();
-    bool may = fiber != nullptr && fiber->owner == &home && !fiber->cancelled();
-    if (!may || inside_finalizer(L)) refuse_wait(L);
-    fiber->waiter = L;
-}
+// begin_wait() is in lua_fiber.hpp.
 
 // Raises when `error` is cancellation or an interruption, and returns otherwise.
 void raise_error(lua_State* L, Error error);

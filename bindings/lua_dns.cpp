@@ -1,4 +1,5 @@
 // lua_dns.cpp: the Lua module coir.dns: records of the DNS, and how its servers are asked.
+#include "bindings/lua_fiber.hpp"
 #include "bindings/lua_resolver.hpp"
 #include "runtime/resolv_conf.hpp"
 

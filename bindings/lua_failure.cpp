@@ -48,32 +48,26 @@ int failure_gc(lua_State* L) {
     return 0;
 }
 
-// add_traceback(fiber, level, error): a cancellation gets none.
+// add_traceback(fiber, error): a cancellation gets none.
 int add_traceback(lua_State* L) {
     auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, 1));
-    if (is_cancelled(L, 3)) return 0;
+    if (is_cancelled(L, 2)) return 0;
     push_fiber(L, fiber);
-    luaL_traceback(L, fiber.thread, nullptr, static_cast<int>(lua_tointeger(L, 2)));
+    luaL_traceback(L, fiber.thread, nullptr, 0);
     lua_setiuservalue(L, -2, FiberHandle::outcome_value);
     return 0;
 }
 
 }  // namespace
 
-void keep_traceback(LuaFiber& fiber, int level) {
+void keep_traceback(LuaFiber& fiber) {
     lua_State* L = static_cast<Home*>(fiber.owner)->service;
     lua_xmove(fiber.thread, L, 1);
     lua_pushcfunction(L, add_traceback);
     lua_pushlightuserdata(L, &fiber);
-    lua_pushinteger(L, level);
-    lua_pushvalue(L, -4);
-    if (lua_pcall(L, 3, 0, 0) != LUA_OK) lua_pop(L, 1);  // no memory for it: the error is not lost
+    lua_pushvalue(L, -3);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);  // no memory for it: the error is not lost
     lua_xmove(L, fiber.thread, 1);
-}
-
-int trace_error(lua_State* L) {
-    if (LuaFiber* fiber = running_fiber(L)) keep_traceback(*fiber, 1);
-    return 1;
 }
 
 int keep_error(lua_State* L) {

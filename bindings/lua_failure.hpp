@@ -10,12 +10,9 @@ namespace coir {
 
 class LuaFiber;
 
-// Leaves in the fiber's handle where its Lua thread stands, from `level` on. On top of the thread's
-// stack is the error that has ended it, which stays there.
-void keep_traceback(LuaFiber& fiber, int level);
-
-// The same as a message handler.
-int trace_error(lua_State* L);
+// Leaves in the fiber's handle where its Lua thread stands. On top of the thread's stack is the
+// error that has ended it, which stays there.
+void keep_traceback(LuaFiber& fiber);
 
 // keep_error(error, traceback): called in the fiber that it ends. Prints it, or makes it the
 // outcome of the fiber's handle.

@@ -117,8 +117,8 @@ int raise_too_many(lua_State* L) { return luaL_error(L, "too many results"); }
 
 // -- Life -----------------------------------------------------------------------------------------
 
-void push_new_handle(lua_State* L) {
-    lua_newuserdatauv(L, sizeof(FiberHandle), FiberHandle::user_values);
+void push_new_handle(lua_State* L, int user_values) {
+    lua_newuserdatauv(L, sizeof(FiberHandle), user_values);
     push_shared(L, Home::fiber_metatable);
     lua_setmetatable(L, -2);
 }
@@ -198,30 +198,18 @@ void LuaFiber::body() {
     if (around != nullptr) {
         around(*this);
         server = nullptr;  // the copy of what came has ended
-    } else if (!resume()) {
+    } else if (!call()) {
         return;
     }
     lua_settop(thread, 0);
 }
 
-void LuaFiber::call() {
-    int handler = lua_gettop(thread) - arguments;
-    lua_pushcfunction(thread, trace_error);
-    lua_insert(thread, handler);
-    if (lua_pcall(thread, arguments, LUA_MULTRET, handler) == LUA_OK) {
-        if (handle->joinable) keep_results(handler + 1);
-    } else {
-        keep_failure();
-    }
-}
-
-// Calls the function as call() does, or goes on in it. It may rest: false until it has ended.
-bool LuaFiber::resume() {
+bool LuaFiber::call() {
     int count;
     int status = lua_resume(thread, nullptr, std::exchange(arguments, 0), &count);
     if (state() != State::running) return false;
     if (status == LUA_OK) {
-        if (handle->joinable) keep_results(1);
+        if (handle->joinable) keep_results();
     } else {
         unwind(status);
         keep_failure();
@@ -233,18 +221,18 @@ bool LuaFiber::resume() {
 // the body's own, one that was raised on the way out, or that C code has yielded.
 void LuaFiber::unwind(int status) {
     if (status == LUA_YIELD) lua_pushstring(thread, stray_yield);
-    keep_traceback(*this, 0);
+    keep_traceback(*this);
     if (lua_status(thread) == LUA_OK) return;  // somebody has closed it: it could not go on
     if (lua_resetthread(thread) == LUA_OK) lua_pushstring(thread, stray_yield);
 }
 
-// Moves the results, from `first` up, to the handle.
-void LuaFiber::keep_results(int first) {
-    int n = handle->results = lua_gettop(thread) - first + 1;
+// Moves the results, which are all that is on the thread's stack, to the handle.
+void LuaFiber::keep_results() {
+    int n = handle->results = lua_gettop(thread);
     if (n == 0) return;
     bool room = lua_checkstack(thread, LUA_MINSTACK) != 0;
     if (!room) {
-        lua_settop(thread, first - 1);
+        lua_settop(thread, 0);
         n = 0;
     }
     if (n == 1) {
@@ -255,7 +243,7 @@ void LuaFiber::keep_results(int first) {
         return;
     }
     lua_pushcfunction(thread, room ? pack : raise_too_many);
-    lua_insert(thread, first);
+    lua_insert(thread, 1);
     if (lua_pcall(thread, n, 0, 0) == LUA_OK) {
         handle->outcome = FiberHandle::Outcome::table;
     } else {

@@ -16,7 +16,15 @@ namespace coir {
 class LuaFiber;
 
 struct FiberHandle {
-    enum UserValue { outcome_value = 1, storage_value, user_values = storage_value };
+    enum UserValue {
+        outcome_value = 1,
+        storage_value,
+        user_values = storage_value,
+        // Of a handler's, what has to live as long as it:
+        server_value,
+        socket_value,
+        handler_values = socket_value
+    };
     // What the outcome is: nothing, unless a traceback; the only result, or the cancellation; a
     // table of results; the record of a failure that may have to be reported.
     enum class Outcome : std::uint8_t { none, value, table, failure };
@@ -64,7 +72,7 @@ public:
 
     // A handler's: the server and what has come to it, which it is named after unless it was given
     // a name.
-    const struct LuaListener* server = nullptr;
+    struct LuaListener* server = nullptr;
     const struct Arrival* arrival = nullptr;
 
     // The datagram that the fiber handles, for answers to it.
@@ -74,13 +82,17 @@ public:
     // rest.
     void (*around)(LuaFiber& fiber) = nullptr;
 
-    // Whether L, which is about to wait, can leave the C stack for it: nothing is on it but calls
-    // that Lua can return to by itself.
-    bool can_rest(lua_State* L) const { return L == thread && lua_isyieldable(L) != 0; }
+    // Whether nothing is on the C stack of the fiber, which runs L, but calls that Lua can return
+    // to by itself. No finalizer is, then.
+    bool is_in_lua(lua_State* L) const { return L == thread && lua_isyieldable(L) != 0; }
 
-    // Calls the function with its arguments, which are on top of the thread's stack, takes what
-    // comes of it into the handle, and prints the error if nobody can join.
-    void call();
+    // Whether L, which is about to wait, can leave the C stack for it.
+    bool can_rest(lua_State* L) const { return around == nullptr && is_in_lua(L); }
+
+    // Calls the function with its arguments, which are all that is on the thread's stack, or goes
+    // on in it. Once it has ended, takes what comes of it into the handle, and prints the error if
+    // nobody can join. False as long as it rests.
+    bool call();
 
     // False when there is no memory for it.
     bool try_set_name(std::string_view name);
@@ -89,9 +101,8 @@ public:
 private:
     void body() override;
     void ended() override;
-    bool resume();
     void unwind(int status);
-    void keep_results(int first);
+    void keep_results();
     void keep_failure();
 };
 
@@ -111,13 +122,29 @@ inline LuaFiber* running_fiber(lua_State* L) {
 // The same; raises outside of one.
 LuaFiber& check_running_fiber(lua_State* L);
 
+// Whether the running fiber is inside a finalizer. To ask the collector takes longer.
+inline bool inside_finalizer(lua_State* L, const LuaFiber& fiber) {
+    return !fiber.is_in_lua(L) && inside_finalizer(L);
+}
+
+// Raises what keeps L from waiting now.
+void refuse_wait(lua_State* L);
+
+// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises
+// in a cancelled fiber, and notes which Lua thread is about to wait.
+inline void begin_wait(lua_State* L) {
+    LuaFiber* fiber = running_fiber(L);
+    if (fiber == nullptr || fiber->cancelled() || inside_finalizer(L, *fiber)) refuse_wait(L);
+    fiber->waiter = L;
+}
+
 // The handle at `index`; raises for anything else.
 FiberHandle& check_fiber(lua_State* L, int index);
 // The fiber of the handle at `index`; raises `the fiber is dead` when it is.
 LuaFiber& check_living_fiber(lua_State* L, int index);
 
 // Pushes the handle of a fiber to come.
-void push_new_handle(lua_State* L);
+void push_new_handle(lua_State* L, int user_values = FiberHandle::user_values);
 
 // Makes a fiber that will call the function at `function`, above its handle, with the arguments
 // that follow. They are popped, and the fiber must be started. Error: ENOMEM; nothing has changed

@@ -1,6 +1,7 @@
 // lua_getaddrinfo.cpp: socket.getaddrinfo().
 #include <charconv>
 
+#include "bindings/lua_fiber.hpp"
 #include "bindings/lua_resolver.hpp"
 #include "bindings/socket_names.hpp"
 

@@ -97,9 +97,10 @@ LuaListener* fail_to_open(lua_State* L, const LuaListener& shared, Error error) 
 
 // -- Ending ---------------------------------------------------------------------------------------
 
-// The fiber of a socket: whatever ends it, nobody is left waiting for a server that says nothing.
+// The fiber of a socket, function(listener, socket): whatever ends it, nobody is left waiting for a
+// server that says nothing.
 void serve_socket(LuaFiber& fiber) {
-    auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread, 1));
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread, 2));
     fiber.call();
     shared.listener.close();
 }
@@ -194,8 +195,9 @@ bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t 
     lua_getiuservalue(L, index, LuaListener::sockets_value);
     int sockets = lua_gettop(L);
     for (std::size_t i = from; i < shared.listener.sockets().size(); ++i) {
-        push_new_handle(L);
+        push_new_handle(L, FiberHandle::server_value);
         lua_pushvalue(L, index);
+        lua_setiuservalue(L, -2, FiberHandle::server_value);
         lua_pushcfunction(L, function);
         lua_pushvalue(L, index);
         lua_rawgeti(L, sockets, static_cast<lua_Integer>(i + 1));
@@ -206,7 +208,6 @@ bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t 
             module_failure(L, fiber.error());
             return false;
         }
-        (*fiber)->arguments -= 1;
         if (address) {
             address->set_port(asked);
             Fiber::NameRoom room;
@@ -236,15 +237,23 @@ int outlast_shortage(lua_State* L, lua_CFunction serve) {
     }
 }
 
+void push_handler(lua_State* L, int socket) {
+    push_new_handle(L, FiberHandle::handler_values);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, FiberHandle::server_value);
+    lua_pushvalue(L, socket);
+    lua_setiuservalue(L, -2, FiberHandle::socket_value);
+    lua_getiuservalue(L, 1, LuaListener::handler_value);
+}
+
 Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Arrival& arrival,
-                    int first, void (*around)(LuaFiber& fiber)) {
-    Result<LuaFiber*> fiber = make_fiber_on_stack(L, first, around);
+                    int function, void (*around)(LuaFiber& fiber)) {
+    Result<LuaFiber*> fiber = make_fiber_on_stack(L, function, around);
     while (!fiber) {
-        if (std::exchange(shared.incoming, nullptr) != nullptr) add_finalizer(L, first + 1);
+        if (std::exchange(shared.incoming, nullptr) != nullptr) add_finalizer(L, function + 1);
         if (Error ended = shared.listener.endure(fiber.error(), socket)) return ended;
-        fiber = make_fiber_on_stack(L, first, around);
+        fiber = make_fiber_on_stack(L, function, around);
     }
-    (*fiber)->arguments -= 2;
     (*fiber)->server = &shared;
     (*fiber)->arrival = &arrival;
     start_new_fiber(L, **fiber, true);

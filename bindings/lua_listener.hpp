@@ -69,12 +69,16 @@ int outlast_shortage(lua_State* L, lua_CFunction serve);
 // Pushes the address of the server's first socket with the port that was asked for.
 void push_address_asked_for(lua_State* L, const LuaListener& shared);
 
-// Starts a fiber for what has come to `socket`. From index `first` up, above a new handle, there
-// are two values that live until around(fiber) returns, the function and its arguments; they are
-// popped. The fiber is named after `arrival`, which around() finds there and makes a copy of first.
-// Waits while there is no memory for it. Errors: those of Listener::endure().
+// Pushes the handle of a fiber to come and the handler of the listener at index 1. As long as the
+// fiber lives, so do the listener and the socket at `socket`.
+void push_handler(lua_State* L, int socket);
+
+// Starts a fiber for what has come to `socket`: at `function`, above its handle, is the handler,
+// and then its arguments; they are popped. The fiber is named after `arrival`, which around() finds
+// there and makes a copy of first. Waits while there is no memory for it. Errors: those of
+// Listener::endure().
 Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Arrival& arrival,
-                    int first, void (*around)(LuaFiber& fiber));
+                    int function, void (*around)(LuaFiber& fiber));
 
 void make_listener_class(lua_State* L);
 

@@ -5,10 +5,10 @@ namespace coir {
 
 namespace {
 
-// On the stack of a handler's fiber. Below the call are the listener and the client.
+// On the stack of a handler's fiber. The client is the function's first argument.
 void serve_connection(LuaFiber& fiber) {
     lua_State* L = fiber.thread;
-    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
+    LuaListener& shared = *fiber.server;
     auto& client = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
     Arrival arrival = *fiber.arrival;
     fiber.arrival = &arrival;
@@ -21,7 +21,9 @@ void serve_connection(LuaFiber& fiber) {
         }
         if (client.socket.is_open()) (void)client.socket.close();
         if (client.socket.in_use()) {
-            add_finalizer(L, 2);
+            push_fiber(L, fiber);
+            lua_getiuservalue(L, -1, FiberHandle::socket_value);
+            add_finalizer(L, -1);
         } else {
             client.socket.abandon();
         }
@@ -31,10 +33,7 @@ void serve_connection(LuaFiber& fiber) {
 // Starts the handler for the client on top of the stack.
 Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, const Arrival& arrival) {
     int client = lua_gettop(L);
-    push_new_handle(L);
-    lua_pushvalue(L, 1);
-    lua_pushvalue(L, client);
-    lua_getiuservalue(L, 1, LuaListener::handler_value);
+    push_handler(L, client);
     lua_pushvalue(L, client);
     if (shared.tells_sender) push_sender(L, arrival.from);
     return start_handler(L, shared, on.socket, arrival, client + 2, serve_connection);

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "bindings/lua_fiber.hpp"
 #include "bindings/lua_resolver.hpp"
 #include "bindings/object.hpp"
 #include "runtime/datagram.hpp"

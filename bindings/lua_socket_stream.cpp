@@ -169,7 +169,8 @@ int socket_read(lua_State* L) {
 int socket_readline(lua_State* L) {
     LuaSocket& s = check_socket(L);
     std::size_t n = lua_gettop(L) == 1 ? s.socket.line_at_once() : 0;
-    if (n > 0 && proceeds(L) && !inside_finalizer(L)) return push_filled(L, s, n, true);
+    if (n > 0 && proceeds(L) && !inside_finalizer(L, *running_fiber(L)))
+        return push_filled(L, s, n, true);
     ReadArguments arguments;
     arguments.set_delimiter("\n");
     return read_with(L, s, arguments, take_readline_arguments, true);

@@ -12,13 +12,11 @@ namespace {
 constexpr std::size_t largest_datagram = 65536;
 constexpr std::size_t default_handlers = 1000;
 
-// On the stack of a handler's fiber. Below the call are the listener and the socket.
+// On the stack of a handler's fiber. The socket is the function's last argument.
 void serve_datagram(LuaFiber& fiber) {
-    lua_State* L = fiber.thread;
-    auto& shared = *static_cast<LuaListener*>(lua_touserdata(L, 1));
-    auto& on = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
+    auto& on = *static_cast<LuaSocket*>(lua_touserdata(fiber.thread, -1));
     {
-        Listener::Connection connection(shared.listener, &fiber);
+        Listener::Connection connection(fiber.server->listener, &fiber);
         AskedDatagram asked{on.socket, *fiber.arrival};
         fiber.asked = &asked;
         fiber.arrival = &asked.arrival;
@@ -31,10 +29,7 @@ void serve_datagram(LuaFiber& fiber) {
 Error start_datagram(lua_State* L, LuaListener& shared, const LuaSocket& on,
                      const Arrival& arrival) {
     int data = lua_gettop(L);
-    push_new_handle(L);
-    lua_pushvalue(L, 1);
-    lua_pushvalue(L, 2);
-    lua_getiuservalue(L, 1, LuaListener::handler_value);
+    push_handler(L, 2);
     lua_pushvalue(L, data);
     push_sender(L, arrival.from);
     lua_pushvalue(L, 2);
