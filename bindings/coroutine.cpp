@@ -10,7 +10,7 @@ namespace {
 
 bool is_own_thread(lua_State* L, const lua_State* thread) {
     const LuaFiber* fiber = running_fiber(L);
-    return fiber != nullptr && fiber->thread == thread;
+    return fiber != nullptr && fiber->thread() == thread;
 }
 
 int yield(lua_State* L) {

@@ -53,7 +53,7 @@ int add_traceback(lua_State* L) {
     auto& fiber = *static_cast<LuaFiber*>(lua_touserdata(L, 1));
     if (is_cancelled(L, 2)) return 0;
     push_fiber(L, fiber);
-    luaL_traceback(L, fiber.thread, nullptr, 0);
+    luaL_traceback(L, fiber.thread(), nullptr, 0);
     lua_setiuservalue(L, -2, FiberHandle::outcome_value);
     return 0;
 }
@@ -62,12 +62,12 @@ int add_traceback(lua_State* L) {
 
 void keep_traceback(LuaFiber& fiber) {
     lua_State* L = static_cast<Home*>(fiber.owner)->service;
-    lua_xmove(fiber.thread, L, 1);
+    lua_xmove(fiber.thread(), L, 1);
     lua_pushcfunction(L, add_traceback);
     lua_pushlightuserdata(L, &fiber);
     lua_pushvalue(L, -3);
     if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);  // no memory for it: the error is not lost
-    lua_xmove(L, fiber.thread, 1);
+    lua_xmove(L, fiber.thread(), 1);
 }
 
 int keep_error(lua_State* L) {

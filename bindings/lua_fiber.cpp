@@ -87,7 +87,7 @@ void take_over(lua_State* L, int function, Home& home, LuaFiber& fiber) {
     --home.idle_count;
     fiber.arguments = lua_gettop(L) - function;
     attach(L, function - 1, home, fiber);
-    lua_xmove(L, fiber.thread, fiber.arguments + 1);
+    lua_xmove(L, fiber.thread(), fiber.arguments + 1);
 }
 
 void destroy(Home& home, LuaFiber& fiber) {
@@ -192,7 +192,7 @@ LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L)) {
 
 void LuaFiber::body() {
     if (main != nullptr) {
-        main(thread);
+        main(thread());
         return;
     }
     if (around != nullptr) {
@@ -201,12 +201,13 @@ void LuaFiber::body() {
     } else if (!call()) {
         return;
     }
-    lua_settop(thread, 0);
+    lua_settop(thread(), 0);
 }
 
 bool LuaFiber::call() {
+    lua_State* L = thread();
     int count;
-    int status = lua_resume(thread, nullptr, std::exchange(arguments, 0), &count);
+    int status = lua_resume(L, nullptr, std::exchange(arguments, 0), &count);
     if (state() != State::running) return false;
     if (status == LUA_OK) {
         if (handle->joinable) keep_results();
@@ -220,31 +221,33 @@ bool LuaFiber::call() {
 // Closes what the body has left open. Leaves the error that ends the fiber on the thread's stack:
 // the body's own, one that was raised on the way out, or that C code has yielded.
 void LuaFiber::unwind(int status) {
-    if (status == LUA_YIELD) lua_pushstring(thread, stray_yield);
+    lua_State* L = thread();
+    if (status == LUA_YIELD) lua_pushstring(L, stray_yield);
     keep_traceback(*this);
-    if (lua_status(thread) == LUA_OK) return;  // somebody has closed it: it could not go on
-    if (lua_resetthread(thread) == LUA_OK) lua_pushstring(thread, stray_yield);
+    if (lua_status(L) == LUA_OK) return;  // somebody has closed it: it could not go on
+    if (lua_resetthread(L) == LUA_OK) lua_pushstring(L, stray_yield);
 }
 
 // Moves the results, which are all that is on the thread's stack, to the handle.
 void LuaFiber::keep_results() {
-    int n = handle->results = lua_gettop(thread);
+    lua_State* L = thread();
+    int n = handle->results = lua_gettop(L);
     if (n == 0) return;
-    bool room = lua_checkstack(thread, LUA_MINSTACK) != 0;
+    bool room = lua_checkstack(L, LUA_MINSTACK) != 0;
     if (!room) {
-        lua_settop(thread, 0);
+        lua_settop(L, 0);
         n = 0;
     }
     if (n == 1) {
-        push_fiber(thread, *this);
-        lua_insert(thread, -2);
-        lua_setiuservalue(thread, -2, FiberHandle::outcome_value);
+        push_fiber(L, *this);
+        lua_insert(L, -2);
+        lua_setiuservalue(L, -2, FiberHandle::outcome_value);
         handle->outcome = FiberHandle::Outcome::value;
         return;
     }
-    lua_pushcfunction(thread, room ? pack : raise_too_many);
-    lua_insert(thread, 1);
-    if (lua_pcall(thread, n, 0, 0) == LUA_OK) {
+    lua_pushcfunction(L, room ? pack : raise_too_many);
+    lua_insert(L, 1);
+    if (lua_pcall(L, n, 0, 0) == LUA_OK) {
         handle->outcome = FiberHandle::Outcome::table;
     } else {
         keep_failure();
@@ -253,18 +256,19 @@ void LuaFiber::keep_results() {
 
 // The error is on top of the thread's stack. A join gets it, whatever there is no memory for then.
 void LuaFiber::keep_failure() {
+    lua_State* L = thread();
     handle->failed = true;
-    push_fiber(thread, *this);
-    lua_getiuservalue(thread, -1, FiberHandle::outcome_value);
+    push_fiber(L, *this);
+    lua_getiuservalue(L, -1, FiberHandle::outcome_value);
     if (handle->joinable) {
-        lua_pushvalue(thread, -3);
-        lua_setiuservalue(thread, -3, FiberHandle::outcome_value);
+        lua_pushvalue(L, -3);
+        lua_setiuservalue(L, -3, FiberHandle::outcome_value);
         handle->outcome = FiberHandle::Outcome::value;
     }
-    lua_remove(thread, -2);
-    lua_pushcfunction(thread, keep_error);
-    lua_insert(thread, -3);
-    if (lua_pcall(thread, 2, 0, 0) != LUA_OK) lua_pop(thread, 1);
+    lua_remove(L, -2);
+    lua_pushcfunction(L, keep_error);
+    lua_insert(L, -3);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
 
 // Outside any protected call: nothing here may allocate.
@@ -283,7 +287,7 @@ void LuaFiber::ended() {
     lua_rawseti(shared, Home::handles, slot);  // this may have been the last reference
     home.fibers.erase(*this);
     if (is_main) return;
-    release_thread(home, {thread, slot});
+    release_thread(home, {thread(), slot});
     destroy(home, *this);
 }
 
@@ -383,10 +387,10 @@ void push_traceback(lua_State* L, int index) {
     LuaFiber& fiber = *handle.fiber;
     bool running = &fiber == running_fiber(L);
     lua_State* innermost = running ? L : fiber.waiting_thread();
-    if (innermost == nullptr) innermost = fiber.thread;
+    if (innermost == nullptr) innermost = fiber.thread();
     luaL_traceback(L, innermost, nullptr, innermost == L ? 1 : 0);
-    if (innermost == fiber.thread) return;
-    luaL_traceback(L, fiber.thread, "\nin coroutine of", 0);
+    if (innermost == fiber.thread()) return;
+    luaL_traceback(L, fiber.thread(), "\nin coroutine of", 0);
     lua_concat(L, 2);
 }
 

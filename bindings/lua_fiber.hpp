@@ -45,12 +45,15 @@ class LuaFiber final : public Fiber {
 public:
     static constexpr std::size_t longest_name = 255;
 
-    LuaFiber(Home& lua, lua_State* own_thread, int own_slot) : thread(own_thread), slot(own_slot) {
+    LuaFiber(Home& lua, lua_State* thread, int own_slot) : slot(own_slot) {
         owner = &lua;
+        runner = thread;
     }
 
-    lua_State* thread;  // runs the body
-    int slot;           // of the tables of handles and threads
+    // The Lua thread that runs the body.
+    lua_State* thread() const { return static_cast<lua_State*>(runner); }
+
+    int slot;  // of the tables of handles and threads
     int arguments = 0;
     FiberHandle* handle = nullptr;
     LuaFiber* next_in_chain = nullptr;  // of the FiberIndex
@@ -84,7 +87,7 @@ public:
 
     // Whether nothing is on the C stack of the fiber, which runs L, but calls that Lua can return
     // to by itself. No finalizer is, then.
-    bool is_in_lua(lua_State* L) const { return L == thread && lua_isyieldable(L) != 0; }
+    bool is_in_lua(lua_State* L) const { return L == runner && lua_isyieldable(L) != 0; }
 
     // Whether L, which is about to wait, can leave the C stack for it.
     bool can_rest(lua_State* L) const { return around == nullptr && is_in_lua(L); }

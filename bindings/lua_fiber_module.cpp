@@ -74,7 +74,7 @@ int sleep_ended(lua_State* L, Error error) {
 // Goes on after a rest. Somebody else may have resumed the thread of a fiber that sleeps.
 int sleep_on(lua_State* L, int, lua_KContext) {
     LuaFiber* fiber = running_fiber(L);
-    if (fiber == nullptr || fiber->thread != L) return lua_yieldk(L, 0, 0, sleep_on);
+    if (fiber == nullptr || fiber->thread() != L) return lua_yieldk(L, 0, 0, sleep_on);
     return sleep_ended(L, scheduler_of(L).rested());
 }
 

@@ -13,7 +13,7 @@ namespace {
 bool may_wait(Fiber& fiber) {
     if (fiber.owner == nullptr) return true;
     auto& own = static_cast<LuaFiber&>(fiber);
-    if (inside_finalizer(own.thread)) return false;
+    if (inside_finalizer(own.thread())) return false;
     own.waiter = nullptr;
     return true;
 }

@@ -100,7 +100,7 @@ LuaListener* fail_to_open(lua_State* L, const LuaListener& shared, Error error) 
 // The fiber of a socket, function(listener, socket): whatever ends it, nobody is left waiting for a
 // server that says nothing.
 void serve_socket(LuaFiber& fiber) {
-    auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread, 2));
+    auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread(), 2));
     fiber.call();
     shared.listener.close();
 }

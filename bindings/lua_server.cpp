@@ -7,7 +7,7 @@ namespace {
 
 // On the stack of a handler's fiber. The client is the function's first argument.
 void serve_connection(LuaFiber& fiber) {
-    lua_State* L = fiber.thread;
+    lua_State* L = fiber.thread();
     LuaListener& shared = *fiber.server;
     auto& client = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
     Arrival arrival = *fiber.arrival;

@@ -14,7 +14,7 @@ constexpr std::size_t default_handlers = 1000;
 
 // On the stack of a handler's fiber. The socket is the function's last argument.
 void serve_datagram(LuaFiber& fiber) {
-    auto& on = *static_cast<LuaSocket*>(lua_touserdata(fiber.thread, -1));
+    auto& on = *static_cast<LuaSocket*>(lua_touserdata(fiber.thread(), -1));
     {
         Listener::Connection connection(fiber.server->listener, &fiber);
         AskedDatagram asked{on.socket, *fiber.arrival};

@@ -60,7 +60,7 @@ void name_fibers(lua_State* L, std::FILE* file) { print(L, {file, false}); }
 void describe_overflow(const Fiber& fiber) {
     constexpr int deepest = 30;
     if (fiber.owner == nullptr) return;  // none of Lua's
-    lua_State* L = static_cast<const LuaFiber&>(fiber).thread;
+    lua_State* L = static_cast<const LuaFiber&>(fiber).thread();
     if (L == nullptr) return;
     write_stderr("stack traceback:\n");
     lua_Debug frame;

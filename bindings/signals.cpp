@@ -34,7 +34,7 @@ void handle(int signal, void (*handler)(int)) {
 void on_interrupt(int signal) {
     ::signal(signal, SIG_DFL);
     if (main_fiber->state() == Fiber::State::running) {
-        interrupt(main_fiber->thread);
+        interrupt(main_fiber->thread());
     } else {
         interrupted = 1;
         signalled->nudge();

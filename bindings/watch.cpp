@@ -169,8 +169,8 @@ void on_lua(lua_State* L, lua_Debug*) {
 
 // Setting a hook is what Lua allows in a signal handler. A hook of the program's own stays.
 void ask_for_traceback(const LuaFiber& fiber) {
-    if (lua_gethook(fiber.thread) != nullptr) return;
-    lua_sethook(fiber.thread, on_lua, LUA_MASKRET | LUA_MASKCOUNT, 1);
+    if (lua_gethook(fiber.thread()) != nullptr) return;
+    lua_sethook(fiber.thread(), on_lua, LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 void on_signal(int) {

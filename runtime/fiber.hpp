@@ -55,9 +55,11 @@ class Fiber : public ListHook<PlaceTag>, private Timer, public ListHook<AliveTag
 public:
     enum class State : std::uint8_t { fresh, ready, running, parked, dead };
 
-    // What the fiber is to the layer above, and which part of it waits; nothing here looks at them.
+    // What the fiber is to the layer above, which part of it waits or waited last, and what runs
+    // its body; nothing here looks at them.
     void* owner = nullptr;
     void* waiter = nullptr;
+    void* runner = nullptr;
 
     // What the layer above touches first when the fiber goes on: the scheduler asks the processor's
     // cache for it ahead of the fiber's turn. Any addresses will do.
@@ -125,9 +127,9 @@ private:
     bool has_touched_ = false;
     bool leaves_stack_ = false;  // for good: whoever runs next gives it back
 
+    void* fake_stack_ = nullptr;
     int errno_ = 0;  // C's, of a fiber without a stack
     unsigned stack_id_ = 0;
-    void* fake_stack_ = nullptr;
     AllTouched touched_;
     Stack stack_;
     StackPool* stack_pool_ = nullptr;

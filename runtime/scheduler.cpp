@@ -1,22 +1,15 @@
 #include "runtime/scheduler.hpp"
 
-// The lowest layer of Boost.Context: a switch in assembly. Its fiber class would unwind the stack
-// of a context that is destroyed, which never happens here.
-#include <boost/context/detail/fcontext.hpp>
-
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
 #include <utility>
 
+#include "runtime/context.hpp"
 #include "runtime/instrument.hpp"
 #include "runtime/prefetch.hpp"
 
 namespace coir {
-
-using boost::context::detail::jump_fcontext;
-using boost::context::detail::make_fcontext;
-using boost::context::detail::transfer_t;
 
 namespace {
 
@@ -122,7 +115,7 @@ inline void Scheduler::switch_context(Fiber* from, Fiber* to) {
     before_switch(from != nullptr && from->leaves_stack_ ? nullptr : &fake_stack,
                   to == nullptr ? main_bottom_ : to->stack_.bottom,
                   to == nullptr ? main_size_ : to->stack_.size);
-    void* context = jump_fcontext(to == nullptr ? dispatcher_ : to->context_, to).fctx;
+    void* context = jump(to == nullptr ? dispatcher_ : to->context_, to);
     arrived(context, fake_stack);
 }
 
@@ -146,8 +139,9 @@ void Scheduler::account(Fiber* fiber) {
     switched_ = now;
 }
 
-[[gnu::always_inline]] inline void Scheduler::prefetch_frames(const Fiber& fiber) {
-    if (fiber.context_ != nullptr) prefetch(fiber.context_, 8);
+[[gnu::always_inline]] inline void Scheduler::prefetch_frames(const Fiber& fiber,
+                                                              std::size_t lines) {
+    if (fiber.context_ != nullptr) prefetch(fiber.context_, lines);
     prefetch(fiber.waiter, 2);
 }
 
@@ -160,7 +154,7 @@ void Scheduler::account(Fiber* fiber) {
     if (turn_.empty()) return;
     Fiber& first = turn_.front();
     if (first.has_touched_) {
-        prefetch_frames(first);
+        prefetch_frames(first, 8);
         for (const Fiber::Touched& touched : first.touched_)
             prefetch(touched.address, touched.lines);
     }
@@ -169,7 +163,7 @@ void Scheduler::account(Fiber* fiber) {
     if (second->has_touched_) {
         prefetch(&second->touched_, 2);
     } else {
-        prefetch_frames(*second);
+        prefetch_frames(*second, 6);  // of a yield
     }
     Fiber* third = turn_.after(*second);
     if (third == nullptr) return;

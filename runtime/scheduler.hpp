@@ -240,7 +240,7 @@ private:
     void switch_context(Fiber* from, Fiber* to);
     void arrived(void* context, void* fake_stack);
     void account(Fiber* fiber);
-    static void prefetch_frames(const Fiber& fiber);
+    static void prefetch_frames(const Fiber& fiber, std::size_t lines);
     void prefetch_turn();
     Fiber* first_ready();
     Fiber* next_fiber();
