@@ -163,7 +163,7 @@ void Scheduler::account(Fiber* fiber) {
     if (second->has_touched_) {
         prefetch(&second->touched_, 2);
     } else {
-        prefetch_frames(*second, 6);  // of a yield
+        prefetch_frames(*second, 5);  // of a yield
     }
     Fiber* third = turn_.after(*second);
     if (third == nullptr) return;
@@ -202,7 +202,8 @@ inline Fiber* Scheduler::next_fiber() {
 [[gnu::noinline]] Fiber* Scheduler::mount(Fiber* fiber) {
     while (fiber != nullptr && fiber->context_ == nullptr) {
         if (Result<Stack> stack = fiber->stack_pool_->allocate()) {
-            set_up_stack(*fiber, *stack, stack->top());
+            // By so many bytes less, the frames that a yield touches fill whole cache lines: five.
+            set_up_stack(*fiber, *stack, stack->top() - 32);
         } else {
             ready_.push_back(*fiber);
             fiber = first_ready();
