@@ -62,6 +62,26 @@ TEST_CASE("an error that closing raises then is the one that is told") {
     CHECK(result_of(script, luaL_openlibs) == "closing");
 }
 
+TEST_CASE("a handler that C code yields from ends, and its connection is closed") {
+    const char* script = R"(
+        local socket = require 'coir.socket'
+        local handler
+        local server = socket.tcp_server('127.0.0.1', 0, function()
+          handler = fiber.self()
+          handler:set_joinable(true)
+          leave()
+        end)
+        local s = socket.tcp_connect('127.0.0.1', server:name().port)
+        result = s:read() .. select(2, handler:join())
+        server:close()
+    )";
+    auto open_modules = [](lua_State* L) {
+        luaL_openlibs(L);
+        preload_modules(L, false);
+    };
+    CHECK(result_of(script, open_modules) == "attempt to yield from outside a coroutine");
+}
+
 TEST_CASE("C code may yield from a coroutine inside a fiber") {
     const char* script = R"(
         local step = coroutine.wrap(function() leave(); return 'gone on' end)

@@ -118,6 +118,21 @@ test.case('an error is reported with its traceback, and the server goes on', fun
   test.match(result.err, 'died: an object\n')
 end)
 
+test.case('a handler waits in pcall, and is no coroutine that could be left', function()
+  local server = serve(function(s)
+    local _, caught = pcall(function()
+      fiber.sleep(0.001)
+      error(s:readline(), 0)
+    end)
+    local _, message = pcall(coroutine.yield)
+    s:write(('%s%s, %s\n'):format(caught, coroutine.isyieldable(), message))
+  end)
+  local s <close> = connect(server)
+  test.equal(ask(s, 'thrown'), 'thrown\n')
+  test.equal(s:readline(nil, 10), 'false, attempt to yield from outside a coroutine\n')
+  server:close()
+end)
+
 test.case('a cancelled handler is not reported, and its socket is closed', function()
   local handler
   local server <close> = serve(function(s)

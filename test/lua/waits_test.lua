@@ -237,6 +237,22 @@ test.case('who finds every line in the buffer lets others run, and is cancelled'
   test.equal(#a.rbuf, 140)
 end)
 
+test.case('a finalizer is one in any fiber, and in coroutines that it resumes', function()
+  local waits_before = coroutine.wrap(function()
+    while true do coroutine.yield(fiber.yield()) end
+  end)
+  local function made_inside() return coroutine.wrap(fiber.yield)() end
+  local ok = fiber.spawn(function()
+    waits_before()
+    for _, call in ipairs { fiber.yield, made_inside, waits_before } do
+      local done, message = in_finalizer(call)
+      test.equal(done, false)
+      test.match(message, 'cannot wait inside a finalizer')
+    end
+  end):join()
+  test.equal(ok, true)
+end)
+
 test.case('neither yield nor a new fiber that runs at once is possible in a finalizer', function()
   local message, order = nil, {}
   setmetatable({}, { __gc = function()
