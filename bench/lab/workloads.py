@@ -107,7 +107,7 @@ WORKLOADS = (
            contestants=("coir", "mona", "cumulus", "netnet", "tinn"), connections=50),
     micro("yield2", "yield between 2 fibers", FIBERS, 1_000_000,
           "The switch itself; in Lua the call of a C function besides."),
-    micro("yield10000", "yield among 10,000 fibers", FIBERS, 1_000_000,
+    micro("yield10000", "yield among 10,000 fibers", FIBERS, 3_000_000,
           "Cache misses: stacks and objects of all fibers do not fit."),
     micro("spawn_join", "spawn and join a fiber that does nothing", FIBERS, 200_000,
           "Stacks and objects that are used again; for Lua its collector."),
