@@ -99,15 +99,6 @@ std::size_t check_size(lua_State* L, int index) {
 
 // -- Waiting --------------------------------------------------------------------------------------
 
-void refuse_wait(lua_State* L) {
-    LuaFiber* fiber = running_fiber(L);
-    if (fiber == nullptr) luaL_error(L, "cannot wait outside a fiber");
-    if (inside_finalizer(L)) luaL_error(L, "cannot wait inside a finalizer");
-    fiber->waiter = L;
-    (void)home_of(L).scheduler->checkpoint();  // lets others run, now and then
-    raise_cancelled(L);
-}
-
 void raise_error(lua_State* L, Error error) {
     if (error == std::errc::operation_canceled) raise_cancelled(L);
     if (error == std::errc::interrupted) luaL_error(L, "interrupted!");

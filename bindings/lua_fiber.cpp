@@ -198,24 +198,23 @@ void LuaFiber::body() {
     if (around != nullptr) {
         around(*this);
         server = nullptr;  // the copy of what came has ended
-    } else if (!call()) {
-        return;
+    } else {
+        call();
     }
-    lua_settop(thread(), 0);
 }
 
-bool LuaFiber::call() {
+void LuaFiber::call() {
     lua_State* L = thread();
     int count;
     int status = lua_resume(L, nullptr, std::exchange(arguments, 0), &count);
-    if (state() != State::running) return false;
+    if (state() != State::running) return;
     if (status == LUA_OK) {
         if (handle->joinable) keep_results();
     } else {
         unwind(status);
         keep_failure();
     }
-    return true;
+    lua_settop(L, 0);
 }
 
 // Closes what the body has left open. Leaves the error that ends the fiber on the thread's stack:
@@ -311,6 +310,15 @@ LuaFiber& check_running_fiber(lua_State* L) {
     LuaFiber* fiber = running_fiber(L);
     if (fiber == nullptr) luaL_error(L, "not inside a fiber");
     return *fiber;
+}
+
+void refuse_wait(lua_State* L) {
+    LuaFiber* fiber = running_fiber(L);
+    if (fiber == nullptr) luaL_error(L, "cannot wait outside a fiber");
+    if (inside_finalizer(L)) luaL_error(L, "cannot wait inside a finalizer");
+    fiber->waiter = L;
+    (void)scheduler_of(L).checkpoint();  // lets others run, now and then
+    raise_cancelled(L);
 }
 
 LuaFiber& check_living_fiber(lua_State* L, int index) {

@@ -93,9 +93,9 @@ public:
     bool can_rest(lua_State* L) const { return around == nullptr && is_in_lua(L); }
 
     // Calls the function with its arguments, which are all that is on the thread's stack, or goes
-    // on in it. Once it has ended, takes what comes of it into the handle, and prints the error if
-    // nobody can join. False as long as it rests.
-    bool call();
+    // on in it, until it has ended or rests. What comes of it goes into the handle, an error is
+    // printed if nobody can join, and the thread's stack is empty then.
+    void call();
 
     // False when there is no memory for it.
     bool try_set_name(std::string_view name);

@@ -17,13 +17,14 @@ void serve_connection(LuaFiber& fiber) {
         shared.incoming = nullptr;
         fiber.call();
         if (client.socket.is_open()) {
-            (void)finish_output(L, client, write_deadline(L, client, lua_gettop(L) + 1));
+            (void)finish_output(L, client, write_deadline(L, client, 1));
         }
         if (client.socket.is_open()) (void)client.socket.close();
         if (client.socket.in_use()) {
             push_fiber(L, fiber);
             lua_getiuservalue(L, -1, FiberHandle::socket_value);
             add_finalizer(L, -1);
+            lua_pop(L, 2);
         } else {
             client.socket.abandon();
         }
