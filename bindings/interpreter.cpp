@@ -29,11 +29,6 @@ struct CommandLine {
     bool succeeded;
 };
 
-void interrupt_hook(lua_State* L, lua_Debug*) {
-    lua_sethook(L, nullptr, 0, 0);
-    luaL_error(L, "interrupted!");
-}
-
 // Turns the error object at index 1 into the text to print. Cancellation stays what it is: the code
 // that it passes on its way may ask for it.
 int describe_error(lua_State* L) {
@@ -240,10 +235,6 @@ void report(lua_State* L, const char* program) {
         std::fprintf(stderr, "(error object is a %s value)\n", luaL_typename(L, -1));
     std::fflush(stderr);
     lua_pop(L, 1);
-}
-
-void interrupt(lua_State* L) {
-    lua_sethook(L, interrupt_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
 
 void print_lua_version() {

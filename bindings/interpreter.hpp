@@ -73,10 +73,6 @@ int call_with_traceback(lua_State* L, int arguments, int results, const Interpre
 // null, and pops it.
 void report(lua_State* L, const char* program);
 
-// Makes the code that runs on `L` raise `interrupted!` at its next instruction. It may be called
-// from a signal handler.
-void interrupt(lua_State* L);
-
 // Prints the line with which Lua names itself.
 void print_lua_version();
 

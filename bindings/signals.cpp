@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "bindings/interpreter.hpp"
 #include "bindings/lua_fiber.hpp"
 #include "bindings/report.hpp"
 #include "runtime/stack_overflow.hpp"
@@ -31,14 +30,21 @@ void handle(int signal, void (*handler)(int)) {
     ::sigaction(signal, &action, nullptr);
 }
 
+void raise_interrupted(lua_State* L, lua_Debug*) {
+    lua_sethook(L, nullptr, 0, 0);
+    interrupted = 0;
+    luaL_error(L, "interrupted!");
+}
+
+// The main fiber raises at its next instruction, unless the dispatcher finds it parked before that.
 void on_interrupt(int signal) {
     ::signal(signal, SIG_DFL);
-    if (main_fiber->state() == Fiber::State::running) {
-        interrupt(main_fiber->thread());
-    } else {
-        interrupted = 1;
-        signalled->nudge();
+    interrupted = 1;
+    if (!main_fiber->dead()) {
+        lua_sethook(main_fiber->thread(), raise_interrupted,
+                    LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
     }
+    signalled->nudge();
 }
 
 // The last resort against a fiber that computes and never lets the dispatcher act.
@@ -94,8 +100,10 @@ int take_signals(lua_State* L) {
     }
     if (terminated) return SIGTERM;
     if (!interrupted) return 0;
-    interrupted = 0;
     if (main_fiber->dead()) return SIGINT;
+    if (main_fiber->state() != Fiber::State::parked) return 0;  // it raises when it goes on
+    lua_sethook(main_fiber->thread(), nullptr, 0, 0);
+    interrupted = 0;
     signalled->interrupt(*main_fiber);
     return 0;
 }

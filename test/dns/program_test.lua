@@ -56,7 +56,7 @@ end)
 test.case('SIGTERM ends a program that looks something up', function()
   local process = child.start(silent .. [[
     fiber.create(function()
-      fiber.create(function() print('ready') end)
+      fiber.new(function() print('ready') end)
       socket.getaddrinfo('b.test', 80)
     end)
     socket.getaddrinfo('a.test', 80)]])
@@ -68,7 +68,7 @@ end)
 
 test.case('SIGINT raises in the main fiber', function()
   local process = child.start(silent .. [[
-    fiber.create(function() print('ready') end)
+    fiber.new(function() print('ready') end)
     print(pcall(socket.getaddrinfo, 'a.test', 80))]])
   process:expect('ready')
   process:signal('INT')

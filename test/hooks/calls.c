@@ -73,6 +73,13 @@ int stubborn_poll(lua_State* L) {
     return push_result(L, n);
 }
 
+// The signal comes while C code runs, which then waits.
+int signalled_poll(lua_State* L) {
+    raise((int)luaL_checkinteger(L, 2));
+    struct pollfd entry = {(int)luaL_checkinteger(L, 1), POLLIN, 0};
+    return push_result(L, poll(&entry, 1, -1));
+}
+
 // Calls poll in a child of fork(). Returns the child's exit status: poll's result.
 int poll_in_child(lua_State* L) {
     int fd = (int)luaL_checkinteger(L, 1), status = 0;

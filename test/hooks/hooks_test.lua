@@ -308,7 +308,7 @@ test.case('SIGTERM ends a program that waits in a library', function()
   local process = child.start(('package.cpath = %q\n'):format(arg[1] .. '/?.so') .. [[
     local library = require 'scenarios'
     local left = library.pair()
-    fiber.create(function() print 'ready' end)
+    fiber.new(function() print 'ready' end)
     library.stubborn_poll(left)
     fiber.sleep(0)
     print 'not reached'
@@ -323,7 +323,7 @@ test.case('Ctrl-C ends a wait in a library, and the next wait in Lua raises', fu
   local process = child.start(('package.cpath = %q\n'):format(arg[1] .. '/?.so') .. [[
     local library, errno = require 'scenarios', require 'errno'
     local left = library.pair()
-    fiber.create(function() print 'ready' end)
+    fiber.new(function() print 'ready' end)
     local _, code = library.poll(left, -1)
     print(code == errno.EINTR)
     _, code = library.stubborn_poll(left)
@@ -338,6 +338,16 @@ test.case('Ctrl-C ends a wait in a library, and the next wait in Lua raises', fu
   test.equal(process:line(), 'false\tinterrupted!')
   test.equal(process:line(), '0')
   process:wait()
+end)
+
+test.case('Ctrl-C while C code runs ends the wait that it begins next', function()
+  local result = child.run(('package.cpath = %q\n'):format(arg[1] .. '/?.so') .. [[
+    local library, errno, fiber = require 'scenarios', require 'errno', require 'fiber'
+    local _, code = library.signalled_poll(library.pair(), 2)
+    print(code == errno.EINTR)
+    print(pcall(fiber.sleep, 1))
+  ]])
+  test.equal({ result.err, result.out }, { '', 'true\nfalse\tinterrupted!\n' })
 end)
 
 test.finish()

@@ -102,6 +102,7 @@ int close_descriptor(lua_State* L);
 int lua_nanosleep(lua_State* L);
 int stubborn_sleep(lua_State* L);
 int stubborn_poll(lua_State* L);
+int signalled_poll(lua_State* L);
 int poll_in_child(lua_State* L);
 int poll_in_thread(lua_State* L);
 int limit_descriptors(lua_State* L);

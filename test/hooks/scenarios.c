@@ -72,6 +72,7 @@ int luaopen_scenarios(lua_State* L) {
                                   {"nanosleep", lua_nanosleep},
                                   {"stubborn_sleep", stubborn_sleep},
                                   {"stubborn_poll", stubborn_poll},
+                                  {"signalled_poll", signalled_poll},
                                   {"poll_in_child", poll_in_child},
                                   {"poll_in_thread", poll_in_thread},
                                   {"limit_descriptors", limit_descriptors},

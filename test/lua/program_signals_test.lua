@@ -71,6 +71,25 @@ test.case('SIGINT reaches a main fiber that computes', function()
   test.match(rest, 'interrupted!\nstack traceback:\n.*' .. path_pattern(process) .. ':[45]: in main')
 end)
 
+test.case('SIGINT reaches a main fiber that yields', function()
+  local process = parked 'PARK\nwhile true do fiber.yield() end\n'
+  process:signal('INT')
+  local rest, how, code = process:wait()
+  test.equal({ how, code }, { 'exit', 1 })
+  test.match(rest, ':6: interrupted!')
+end)
+
+test.case('SIGINT reaches a main fiber that another is in front of, and that computes then', function()
+  local process = child.start [[
+    fiber.new(function() io.popen('kill -INT $PPID'):close() end)
+    fiber.yield()
+    while true do end
+  ]]
+  local rest, how, code = process:wait()
+  test.equal({ how, code }, { 'exit', 1 })
+  test.match(rest, ':5: interrupted!')
+end)
+
 test.case('a second SIGINT kills', function()
   local process = parked [[
     PARK
