@@ -17,7 +17,7 @@ namespace coir {
 namespace {
 
 // An odd number of cache lines, so that the first lines of many fibers use all sets of the caches.
-constexpr std::size_t fiber_bytes = ((sizeof(LuaFiber) + 63) / 64 | 1) * 64;
+constexpr std::size_t odd_lines(std::size_t size) { return ((size + 63) / 64 | 1) * 64; }
 
 // -- Lua threads ----------------------------------------------------------------------------------
 
@@ -85,16 +85,15 @@ Home::IdleThread idle_thread(lua_State* L, Home& home, int arguments) {
 // Makes the idle thread that of `fiber`, with the function and its arguments. Cannot fail.
 void take_over(lua_State* L, int function, Home& home, LuaFiber& fiber) {
     --home.idle_count;
-    fiber.arguments = lua_gettop(L) - function;
     attach(L, function - 1, home, fiber);
-    lua_xmove(L, fiber.thread(), fiber.arguments + 1);
+    lua_xmove(L, fiber.thread(), lua_gettop(L) - function + 1);
 }
 
 void destroy(Home& home, LuaFiber& fiber) {
-    bool on_stack = fiber.on_stack;
+    std::size_t bytes = fiber.bytes;
     fiber.~LuaFiber();
-    if (on_stack) return;
-    LuaHeap::allocate(home.fiber_memory, &fiber, fiber_bytes, 0);
+    if (bytes == 0) return;
+    LuaHeap::allocate(home.fiber_memory, &fiber, bytes, 0);
     // To look for free pages while a crowd is leaving would hold it up.
     if (home.fiber_memory->used() == 0) home.fiber_memory->when_due();
 }
@@ -123,32 +122,36 @@ void push_new_handle(lua_State* L, int user_values) {
     lua_setmetatable(L, -2);
 }
 
-Result<LuaFiber*> make_fiber(lua_State* L, int function) {
+Error FiberPlace::take(lua_State* L, int arguments, std::size_t size, bool on_stack) {
     Home& home = home_of(L);
-    Home::IdleThread thread = idle_thread(L, home, lua_gettop(L) - function);
-    void* memory = LuaHeap::allocate(home.fiber_memory, nullptr, 0, fiber_bytes);
-    if (memory == nullptr) return std::errc::not_enough_memory;
-    auto* fiber = new (memory) LuaFiber(home, thread.thread, thread.slot);
-    if (Error error = Scheduler::reserve_stack(*fiber, home.scheduler->stacks())) {
-        destroy(home, *fiber);
-        return error;
+    Home::IdleThread thread = idle_thread(L, home, arguments);
+    birth = {&home, thread.thread, thread.slot};
+    bytes = odd_lines(size);
+    if (on_stack) {
+        Result<Stack> taken = home.scheduler->stacks().take();
+        if (!taken) return taken.error();
+        stack = *taken;
+        memory = stack.top() - bytes;
+    } else {
+        memory = LuaHeap::allocate(home.fiber_memory, nullptr, 0, bytes);
+        if (memory == nullptr) return std::errc::not_enough_memory;
     }
-    take_over(L, function, home, *fiber);
-    return fiber;
+    return {};
 }
 
-Result<LuaFiber*> make_fiber_on_stack(lua_State* L, int function, void (*around)(LuaFiber& fiber)) {
-    Home& home = home_of(L);
-    Home::IdleThread thread = idle_thread(L, home, lua_gettop(L) - function);
-    Result<Stack> stack = home.scheduler->stacks().take();
-    if (!stack) return stack.error();
-    char* place = stack->top() - fiber_bytes;
-    auto* fiber = new (place) LuaFiber(home, thread.thread, thread.slot);
-    home.scheduler->give_stack(*fiber, *stack, place);
-    fiber->on_stack = true;
-    fiber->around = around;
-    take_over(L, function, home, *fiber);
-    return fiber;
+Error FiberPlace::settle(lua_State* L, int function, LuaFiber& fiber) const {
+    Home& home = *birth.home;
+    if (stack.bottom != nullptr) {
+        home.scheduler->give_stack(fiber, stack, static_cast<char*>(memory));
+    } else {
+        fiber.bytes = bytes;
+        if (Error error = Scheduler::reserve_stack(fiber, home.scheduler->stacks())) {
+            destroy(home, fiber);
+            return error;
+        }
+    }
+    take_over(L, function, home, fiber);
+    return {};
 }
 
 // Whoever makes a fiber mostly makes more of them: where its code is has to be found once.
@@ -177,36 +180,46 @@ void start_new_fiber(lua_State* L, LuaFiber& fiber, bool now) {
     (void)(now && !inside_finalizer(L) ? scheduler.start_now(fiber) : scheduler.start(fiber));
 }
 
+namespace {
+
+class MainFiber final : public LuaFiber {
+public:
+    MainFiber(const Birth& birth, int (*main)(lua_State* L)) : LuaFiber(birth), main_(main) {}
+
+private:
+    void body() override { main_(thread()); }
+    void ended() override { leave_home(); }
+
+    int (*main_)(lua_State* L);
+};
+
+}  // namespace
+
 LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L)) {
     Home& home = home_of(L);
-    void* memory = lua_newuserdatauv(L, sizeof(LuaFiber), 0);
+    void* memory = lua_newuserdatauv(L, sizeof(MainFiber), 0);
     luaL_ref(L, LUA_REGISTRYINDEX);
     push_new_handle(L);
-    auto* fiber = new (memory) LuaFiber(home, L, take_slot(L, home));
-    fiber->main = main;
-    fiber->is_main = true;
+    auto* fiber = new (memory) MainFiber({&home, L, take_slot(L, home)}, main);
     attach(L, -1, home, *fiber);
     lua_pop(L, 1);
     return *fiber;
 }
 
 void LuaFiber::body() {
-    if (main != nullptr) {
-        main(thread());
-        return;
-    }
-    if (around != nullptr) {
-        around(*this);
-        server = nullptr;  // the copy of what came has ended
-    } else {
-        call();
-    }
+    call();
+    if (state() == State::running) returned();
 }
 
+// Calls the function with its arguments, which are all that is on the thread's stack, or goes on in
+// it, until it has ended or rests. What comes of it goes into the handle, an error is printed if
+// nobody can join, and the thread's stack is empty then.
 void LuaFiber::call() {
     lua_State* L = thread();
     int count;
-    int status = lua_resume(L, nullptr, std::exchange(arguments, 0), &count);
+    int arguments = lua_status(L) == LUA_OK ? lua_gettop(L) - 1 : 0;
+    // There is no function when somebody has closed it.
+    int status = lua_resume(L, nullptr, std::max(arguments, 0), &count);
     if (state() != State::running) return;
     if (status == LUA_OK) {
         if (handle->joinable) keep_results();
@@ -270,8 +283,15 @@ void LuaFiber::keep_failure() {
     if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
 
-// Outside any protected call: nothing here may allocate.
 void LuaFiber::ended() {
+    auto& home = *static_cast<Home*>(owner);
+    leave_home();
+    release_thread(home, {thread(), slot});
+    destroy(home, *this);
+}
+
+// Outside any protected call: nothing here may allocate.
+void LuaFiber::leave_home() {
     auto& home = *static_cast<Home*>(owner);
     lua_State* shared = home.shared;
     handle->fiber = nullptr;
@@ -285,9 +305,10 @@ void LuaFiber::ended() {
     lua_pushboolean(shared, 0);
     lua_rawseti(shared, Home::handles, slot);  // this may have been the last reference
     home.fibers.erase(*this);
-    if (is_main) return;
-    release_thread(home, {thread(), slot});
-    destroy(home, *this);
+}
+
+std::string_view LuaFiber::shown_name(NameRoom&) const {
+    return named ? std::string_view(name()) : "lua";
 }
 
 bool LuaFiber::try_set_name(std::string_view name) {

@@ -41,20 +41,25 @@ struct FiberHandle {
     bool failed = false;
 };
 
-class LuaFiber final : public Fiber {
+class LuaFiber : public Fiber {
 public:
     static constexpr std::size_t longest_name = 255;
 
-    LuaFiber(Home& lua, lua_State* thread, int own_slot) : slot(own_slot) {
-        owner = &lua;
-        runner = thread;
+    // What a new one is given.
+    struct Birth {
+        Home* home;
+        lua_State* thread;
+        int slot;
+    };
+    explicit LuaFiber(const Birth& birth) : slot(birth.slot) {
+        owner = birth.home;
+        runner = birth.thread;
     }
 
     // The Lua thread that runs the body.
     lua_State* thread() const { return static_cast<lua_State*>(runner); }
 
     int slot;  // of the tables of handles and threads
-    int arguments = 0;
     FiberHandle* handle = nullptr;
     LuaFiber* next_in_chain = nullptr;  // of the FiberIndex
     int last_errno = 0;                 // what coir set errno() to
@@ -62,48 +67,42 @@ public:
     Duration ran_before{};  // ran() when fiber.top() was called last
     bool named = false;
     bool has_storage = false;
-    bool is_main = false;   // runs on the state's main Lua thread
-    bool on_stack = false;  // lies on its own C stack
+    std::size_t bytes = 0;  // of the memory to give back; 0: it lies on its own C stack
     int created_line = -1;
     char created_source[LUA_IDSIZE];  // where created_line is, if it is known
 
     // The Lua thread that waits or waited last: a coroutine's, perhaps.
     lua_State* waiting_thread() const { return static_cast<lua_State*>(waiter); }
 
-    // The program's main fiber: calls `main` instead of a Lua function.
-    int (*main)(lua_State* L) = nullptr;
-
-    // A handler's: the server and what has come to it, which it is named after unless it was given
-    // a name.
-    struct LuaListener* server = nullptr;
-    const struct Arrival* arrival = nullptr;
-
     // The datagram that the fiber handles, for answers to it.
-    const struct AskedDatagram* asked = nullptr;
-
-    // What runs on the fiber's stack around call(). It needs its stack, so that the fiber does not
-    // rest.
-    void (*around)(LuaFiber& fiber) = nullptr;
+    virtual const struct AskedDatagram* asked() const { return nullptr; }
 
     // Whether nothing is on the C stack of the fiber, which runs L, but calls that Lua can return
     // to by itself. No finalizer is, then.
     bool is_in_lua(lua_State* L) const { return L == runner && lua_isyieldable(L) != 0; }
 
     // Whether L, which is about to wait, can leave the C stack for it.
-    bool can_rest(lua_State* L) const { return around == nullptr && is_in_lua(L); }
-
-    // Calls the function with its arguments, which are all that is on the thread's stack, or goes
-    // on in it, until it has ended or rests. What comes of it goes into the handle, an error is
-    // printed if nobody can join, and the thread's stack is empty then.
-    void call();
+    bool can_rest(lua_State* L) const {
+        const void* self = this;
+        bool lies_there = self >= stack().bottom && self < stack().top();
+        return !lies_there && is_in_lua(L);
+    }
 
     // False when there is no memory for it.
     bool try_set_name(std::string_view name);
     std::string_view shown_name(NameRoom& room) const override;
 
+protected:
+    // What is left to do when the function has ended and the thread's stack is empty. May wait.
+    virtual void returned() {}
+
+    // Nobody finds the fiber any more.
+    void leave_home();
+
 private:
     void body() override;
     void ended() override;
+    void call();
     void unwind(int status);
     void keep_results();
     void keep_failure();
@@ -149,14 +148,30 @@ LuaFiber& check_living_fiber(lua_State* L, int index);
 // Pushes the handle of a fiber to come.
 void push_new_handle(lua_State* L, int user_values = FiberHandle::user_values);
 
-// Makes a fiber that will call the function at `function`, above its handle, with the arguments
-// that follow. They are popped, and the fiber must be started. Error: ENOMEM; nothing has changed
-// then.
-Result<LuaFiber*> make_fiber(lua_State* L, int function);
+// Where a new fiber will be. One that lies on its own stack, which it has at once then, is faster
+// to switch to: what a switch touches is closer together. Others need less memory.
+struct FiberPlace {
+    Error take(lua_State* L, int arguments, std::size_t size, bool on_stack);
+    // Makes the fiber there that which runs the function; what make_fiber() says.
+    Error settle(lua_State* L, int function, LuaFiber& fiber) const;
 
-// The same for one that runs `around`. It has its stack at once, and lies on it: what a switch
-// touches is closer together.
-Result<LuaFiber*> make_fiber_on_stack(lua_State* L, int function, void (*around)(LuaFiber& fiber));
+    LuaFiber::Birth birth;
+    void* memory;
+    std::size_t bytes;
+    Stack stack{};
+};
+
+// Makes a fiber that will call the function at `function`, above its handle, with the arguments
+// that follow. They are popped, and the fiber must be started. `what` is for T, which is destroyed
+// with the fiber. Error: ENOMEM; nothing has changed then.
+template <class T, class... What>
+Result<T*> make_fiber(lua_State* L, int function, bool on_stack, What&... what) {
+    FiberPlace place;
+    if (Error error = place.take(L, lua_gettop(L) - function, sizeof(T), on_stack)) return error;
+    auto* fiber = new (place.memory) T(place.birth, what...);
+    if (Error error = place.settle(L, function, *fiber)) return error;
+    return fiber;
+}
 
 // Notes where the function that has called L's makes the fiber, for people.
 void note_creator(lua_State* L, LuaFiber& fiber);

@@ -43,7 +43,7 @@ int start_fiber(lua_State* L, Start how) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     push_new_handle(L);
     lua_insert(L, 1);
-    Result<LuaFiber*> fiber = make_fiber(L, 2);
+    Result<LuaFiber*> fiber = make_fiber<LuaFiber>(L, 2, false);
     if (!fiber) {
         return push_failure(L, fiber.error(), "cannot start a fiber (%I alive)",
                             static_cast<LUAI_UACINT>(scheduler_of(L).fibers()));
@@ -75,7 +75,8 @@ int sleep_ended(lua_State* L, Error error) {
 int sleep_on(lua_State* L, int, lua_KContext) {
     LuaFiber* fiber = running_fiber(L);
     if (fiber == nullptr || fiber->thread() != L) return lua_yieldk(L, 0, 0, sleep_on);
-    return sleep_ended(L, scheduler_of(L).rested());
+    Error woken_by = scheduler_of(L).rested();
+    return sleep_ended(L, woken_by == std::errc::timed_out ? Error() : woken_by);
 }
 
 int fiber_sleep(lua_State* L) {

@@ -99,11 +99,14 @@ LuaListener* fail_to_open(lua_State* L, const LuaListener& shared, Error error) 
 
 // The fiber of a socket, function(listener, socket): whatever ends it, nobody is left waiting for a
 // server that says nothing.
-void serve_socket(LuaFiber& fiber) {
-    auto& shared = *static_cast<LuaListener*>(lua_touserdata(fiber.thread(), 2));
-    fiber.call();
-    shared.listener.close();
-}
+class ServingFiber final : public LuaFiber {
+public:
+    ServingFiber(const Birth& birth, Listener& listener) : LuaFiber(birth), listener_(listener) {}
+
+private:
+    void returned() override { listener_.close(); }
+    Listener& listener_;
+};
 
 // stop([timeout]) -> true | false, message, code
 int server_stop(lua_State* L) {
@@ -184,9 +187,8 @@ static std::string_view name_in(Fiber::NameRoom& room, std::string_view server,
     return {room.data(), size};
 }
 
-std::string_view LuaFiber::shown_name(NameRoom& room) const {
-    if (named) return name();
-    return server == nullptr ? "lua" : name_in(room, server->name, arrival->from);
+std::string_view HandlerFiber::name_after(const Address& peer, NameRoom& room) const {
+    return named ? std::string_view(name()) : name_in(room, server_.name, peer);
 }
 
 bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t from) {
@@ -202,7 +204,8 @@ bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t 
         lua_pushvalue(L, index);
         lua_rawgeti(L, sockets, static_cast<lua_Integer>(i + 1));
         Result<Address> address = shared.listener.sockets()[i]->name();
-        Result<LuaFiber*> fiber = make_fiber_on_stack(L, sockets + 2, serve_socket);
+        Result<ServingFiber*> fiber =
+            make_fiber<ServingFiber>(L, sockets + 2, true, shared.listener);
         if (!fiber) {
             shared.listener.close();
             module_failure(L, fiber.error());
@@ -244,20 +247,6 @@ void push_handler(lua_State* L, int socket) {
     lua_pushvalue(L, socket);
     lua_setiuservalue(L, -2, FiberHandle::socket_value);
     lua_getiuservalue(L, 1, LuaListener::handler_value);
-}
-
-Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Arrival& arrival,
-                    int function, void (*around)(LuaFiber& fiber)) {
-    Result<LuaFiber*> fiber = make_fiber_on_stack(L, function, around);
-    while (!fiber) {
-        if (std::exchange(shared.incoming, nullptr) != nullptr) add_finalizer(L, function + 1);
-        if (Error ended = shared.listener.endure(fiber.error(), socket)) return ended;
-        fiber = make_fiber_on_stack(L, function, around);
-    }
-    (*fiber)->server = &shared;
-    (*fiber)->arrival = &arrival;
-    start_new_fiber(L, **fiber, true);
-    return {};
 }
 
 void push_address_asked_for(lua_State* L, const LuaListener& shared) {

@@ -73,12 +73,39 @@ void push_address_asked_for(lua_State* L, const LuaListener& shared);
 // fiber lives, so do the listener and the socket at `socket`.
 void push_handler(lua_State* L, int socket);
 
-// Starts a fiber for what has come to `socket`: at `function`, above its handle, is the handler,
-// and then its arguments; they are popped. The fiber is named after `arrival`, which around() finds
-// there and makes a copy of first. Waits while there is no memory for it. Errors: those of
-// Listener::endure().
-Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, const Arrival& arrival,
-                    int function, void (*around)(LuaFiber& fiber));
+// The fiber of a handler. The server lives as long, and counts it among its connections.
+class HandlerFiber : public LuaFiber {
+public:
+    HandlerFiber(const Birth& birth, LuaListener& server, Socket* client = nullptr)
+        : LuaFiber(birth), server_(server), connection_(server.listener, this, client) {}
+
+protected:
+    // "server/127.0.0.1:41234", unless it was given a name.
+    std::string_view name_after(const Address& peer, NameRoom& room) const;
+
+private:
+    LuaListener& server_;
+    Listener::Connection connection_;
+};
+
+// Starts a T, which is made of `what`, for what has come to `socket`: at `function`, above its
+// handle, is the handler, and then its arguments; they are popped. Waits while there is no memory
+// for it. Errors: those of Listener::endure().
+template <class T, class... What>
+Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, int function,
+                    What&... what) {
+    for (;;) {
+        bool on_stack = !scheduler_of(L).crowded();
+        Result<T*> fiber = make_fiber<T>(L, function, on_stack, shared, what...);
+        bool had_client = std::exchange(shared.incoming, nullptr) != nullptr;
+        if (fiber) {
+            start_new_fiber(L, **fiber, true);
+            return {};
+        }
+        if (had_client) add_finalizer(L, function + 1);
+        if (Error ended = shared.listener.endure(fiber.error(), socket)) return ended;
+    }
+}
 
 void make_listener_class(lua_State* L);
 

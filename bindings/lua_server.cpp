@@ -5,39 +5,40 @@ namespace coir {
 
 namespace {
 
-// On the stack of a handler's fiber. The client is the function's first argument.
-void serve_connection(LuaFiber& fiber) {
-    lua_State* L = fiber.thread();
-    LuaListener& shared = *fiber.server;
-    auto& client = *static_cast<LuaSocket*>(lua_touserdata(L, 2));
-    Arrival arrival = *fiber.arrival;
-    fiber.arrival = &arrival;
-    {
-        Listener::Connection connection(shared.listener, &fiber, &client.socket);
-        shared.incoming = nullptr;
-        fiber.call();
-        if (client.socket.is_open()) {
-            (void)finish_output(L, client, write_deadline(L, client, 1));
-        }
-        if (client.socket.is_open()) (void)client.socket.close();
-        if (client.socket.in_use()) {
-            push_fiber(L, fiber);
-            lua_getiuservalue(L, -1, FiberHandle::socket_value);
-            add_finalizer(L, -1);
-            lua_pop(L, 2);
-        } else {
-            client.socket.abandon();
-        }
-    }
+class ConnectionFiber final : public HandlerFiber {
+public:
+    ConnectionFiber(const Birth& birth, LuaListener& server, LuaSocket& client, const Address& peer)
+        : HandlerFiber(birth, server, &client.socket), client_(client), peer_(peer) {}
+
+    std::string_view shown_name(NameRoom& room) const override { return name_after(peer_, room); }
+
+private:
+    void returned() override;
+
+    LuaSocket& client_;
+    Address peer_;
+};
+
+void ConnectionFiber::returned() {
+    lua_State* L = thread();
+    Socket& socket = client_.socket;
+    if (socket.is_open()) (void)finish_output(L, client_, write_deadline(L, client_, 1));
+    if (socket.is_open()) (void)socket.close();
+    if (!socket.in_use()) return socket.abandon();
+    push_fiber(L, *this);
+    lua_getiuservalue(L, -1, FiberHandle::socket_value);
+    add_finalizer(L, -1);
+    lua_pop(L, 2);
 }
 
 // Starts the handler for the client on top of the stack.
-Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, const Arrival& arrival) {
-    int client = lua_gettop(L);
-    push_handler(L, client);
-    lua_pushvalue(L, client);
-    if (shared.tells_sender) push_sender(L, arrival.from);
-    return start_handler(L, shared, on.socket, arrival, client + 2, serve_connection);
+Error start_client(lua_State* L, LuaListener& shared, const LuaSocket& on, LuaSocket& client,
+                   const Address& from) {
+    int index = lua_gettop(L);
+    push_handler(L, index);
+    lua_pushvalue(L, index);
+    if (shared.tells_sender) push_sender(L, from);
+    return start_handler<ConnectionFiber>(L, shared, on.socket, index + 2, client, from);
 }
 
 // Accepts until the socket is closed: (listener, socket). A client's object is made before the
@@ -51,14 +52,14 @@ int accept_connections(lua_State* L) {
     for (;;) {
         lua_settop(L, metatable);
         LuaSocket& client = push_served_socket(L, metatable);
-        Arrival arrival;
-        Result<int> fd = shared.listener.accept(on.socket, arrival.from);
+        Address from;
+        Result<int> fd = shared.listener.accept(on.socket, from);
         Error error = fd.error();
         if (fd) {
             client.socket.accepted(*fd, on.socket);
             client.waiting = on.waiting;
             shared.incoming = &client;
-            error = start_client(L, shared, on, arrival);
+            error = start_client(L, shared, on, client, from);
         }
         if (!error) continue;
         if (error == std::errc::bad_file_descriptor) break;

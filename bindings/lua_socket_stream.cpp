@@ -25,6 +25,8 @@ struct ReadArguments {
         request.delimiters = {&one, 1};
     }
 };
+using TakeArguments = void (*)(lua_State* L, ReadArguments& arguments);
+constexpr int most_arguments = 5;  // that a read looks at, the socket among them
 
 // Room for `n` string views that lives as long as it stays on the stack.
 std::string_view* push_views(lua_State* L, std::size_t n) {
@@ -87,6 +89,8 @@ void take_read_table(lua_State* L, int index, ReadArguments& arguments) {
 
 // read([limit | delimiter | table][, timeout])
 void take_read_arguments(lua_State* L, ReadArguments& arguments) {
+    if (lua_gettop(L) == 1) return;
+    lua_settop(L, most_arguments);
     arguments.next = 3;
     switch (lua_type(L, 2)) {
         case LUA_TNONE:
@@ -106,9 +110,12 @@ void take_read_arguments(lua_State* L, ReadArguments& arguments) {
     }
 }
 
-// readline([limit][, eols][, timeout]); the delimiter is "\n" already.
+// readline([limit][, eols][, timeout])
 void take_readline_arguments(lua_State* L, ReadArguments& arguments) {
     static const char usage[] = "Usage: s:readline([limit], [eol | {eol, …}], [timeout])";
+    arguments.set_delimiter("\n");
+    if (lua_gettop(L) == 1) return;
+    lua_settop(L, most_arguments);
     int index = 2;
     if (lua_type(L, index) == LUA_TNUMBER) {
         arguments.request.limit = check_limit(L, index++);
@@ -126,70 +133,123 @@ void take_readline_arguments(lua_State* L, ReadArguments& arguments) {
     arguments.next = index;
 }
 
-// The string is made first and the bytes leave the buffer afterwards: nothing is lost if it can't
-// be.
-int push_filled(lua_State* L, LuaSocket& s, Result<std::size_t> n, bool consume) {
+int push_buffered(lua_State* L, LuaSocket& s, Result<std::size_t> n) {
     if (!n) return fail(L, s, n.error());
     lua_pushlstring(L, s.socket.buffered().data(), *n);
-    if (consume) s.socket.consume(*n);
     return 1;
+}
+
+// The string is made first and the bytes leave the buffer afterwards: nothing is lost if it can't
+// be.
+int push_filled(lua_State* L, LuaSocket& s, Result<std::size_t> n) {
+    int results = push_buffered(L, s, n);
+    if (n) s.socket.consume(*n);
+    return results;
 }
 
 // Whether an operation that does not wait may go on without begin_wait().
 bool proceeds(lua_State* L) { return running_fiber(L) != nullptr && scheduler_of(L).proceeds(); }
 
-// begin_wait() for a read, which is where the fibers of a server wait: of what there is to touch
-// much may have left the caches by then. It hardly changes; connections that end soon spare it.
-void begin_read(lua_State* L, const LuaSocket& s) {
-    begin_wait(L);
-    Fiber& fiber = *scheduler_of(L).running();
-    if (fiber.switches() % 16 != 2) return;
+[[gnu::noinline]] void note_touched(lua_State* L, Fiber& fiber, const LuaSocket& s) {
     constexpr std::size_t header = 40;  // of the object
     note_touched(L, fiber, {reinterpret_cast<const char*>(&s) - header, 5},
                  {__builtin_frame_address(0), 5});
 }
 
-int read_with(lua_State* L, LuaSocket& s, ReadArguments& arguments,
-              void (*take)(lua_State*, ReadArguments&), bool consume) {
-    if (lua_gettop(L) > 1) {
-        lua_settop(L, 5);
-        take(L, arguments);
+// begin_wait() for a read, which is where the fibers of a server wait: of what there is to touch
+// much may have left the caches by then. It hardly changes; connections that end soon spare it.
+inline void begin_read(lua_State* L, const LuaSocket& s) {
+    begin_wait(L);
+    Fiber& fiber = *scheduler_of(L).running();
+    if (fiber.switches() % 16 == 2) note_touched(L, fiber, s);
+}
+
+// A read is two halves, with its arguments on L's stack: it fills the buffer, which waits, and
+// pushes what has come of it.
+using Fill = Result<std::size_t> (*)(lua_State* L, LuaSocket& s, Deadline deadline);
+using Push = int (*)(lua_State* L, LuaSocket& s, Result<std::size_t> n);
+
+// Goes on after a rest. Above the arguments, of which there are `count`, lies the deadline.
+// Somebody else may have resumed the thread of a fiber that waits, and with something.
+template <Fill fill, Push push>
+int read_on(lua_State* L, int, lua_KContext count) {
+    lua_settop(L, static_cast<int>(count) + 1);
+    LuaFiber* fiber = running_fiber(L);
+    if (fiber == nullptr || fiber->thread() != L) {
+        return lua_yieldk(L, 0, count, read_on<fill, push>);
     }
-    Deadline deadline = read_deadline(L, s, arguments.next);
+    Deadline deadline{Duration(lua_tointeger(L, -1))};
+    lua_pop(L, 1);
+    auto& s = *static_cast<LuaSocket*>(lua_touserdata(L, 1));
+    Error woken_by = s.socket.rested();
+    return push(L, s, woken_by ? woken_by : fill(L, s, deadline));
+}
+
+// In a crowd, a fiber that has nothing to read rests first.
+template <Fill fill, Push push>
+int read(lua_State* L, LuaSocket& s, Deadline deadline) {
     begin_read(L, s);
-    return push_filled(L, s, s.socket.fill(arguments.request, deadline), consume);
+    bool rests =
+        scheduler_of(L).crowded() && s.socket.must_await_input() && running_fiber(L)->can_rest(L);
+    if (!rests) return push(L, s, fill(L, s, deadline));
+    if (Error error = s.socket.rest(deadline)) return push(L, s, error);
+    int count = lua_gettop(L);
+    lua_pushinteger(L, deadline.time_since_epoch().count());
+    return lua_yieldk(L, 0, count, read_on<fill, push>);
+}
+
+template <TakeArguments take>
+Result<std::size_t> fill_as_asked(lua_State* L, LuaSocket& s, Deadline deadline) {
+    ReadArguments arguments;
+    take(L, arguments);
+    return s.socket.fill(arguments.request, deadline);
+}
+
+template <TakeArguments take, Push push>
+int read_with(lua_State* L, LuaSocket& s) {
+    ReadArguments arguments;
+    take(L, arguments);
+    Deadline deadline = read_deadline(L, s, arguments.next);
+    // To ask for nothing needs no wait. A table may say something else when it is looked at again.
+    bool may_rest = arguments.request.limit > 0 && lua_gettop(L) <= most_arguments;
+    if (may_rest) return read<fill_as_asked<take>, push>(L, s, deadline);
+    begin_read(L, s);
+    return push(L, s, s.socket.fill(arguments.request, deadline));
 }
 
 int socket_read(lua_State* L) {
-    LuaSocket& s = check_socket(L);
-    ReadArguments arguments;
-    return read_with(L, s, arguments, take_read_arguments, true);
+    return read_with<take_read_arguments, push_filled>(L, check_socket(L));
 }
 
 int socket_readline(lua_State* L) {
     LuaSocket& s = check_socket(L);
     std::size_t n = lua_gettop(L) == 1 ? s.socket.line_at_once() : 0;
     if (n > 0 && proceeds(L) && !inside_finalizer(L, *running_fiber(L)))
-        return push_filled(L, s, n, true);
-    ReadArguments arguments;
-    arguments.set_delimiter("\n");
-    return read_with(L, s, arguments, take_readline_arguments, true);
+        return push_filled(L, s, n);
+    return read_with<take_readline_arguments, push_filled>(L, s);
 }
 
 int socket_peek(lua_State* L) {
-    LuaSocket& s = check_socket(L);
-    ReadArguments arguments;
-    return read_with(L, s, arguments, take_read_arguments, false);
+    return read_with<take_read_arguments, push_buffered>(L, check_socket(L));
+}
+
+std::size_t check_any_limit(lua_State* L) {
+    bool usual = lua_gettop(L) == 1 || lua_isnoneornil(L, 2);
+    return usual ? SIZE_MAX : check_limit(L, 2);
+}
+
+Result<std::size_t> fill_any(lua_State* L, LuaSocket& s, Deadline deadline) {
+    return s.socket.fill_any(check_any_limit(L), deadline);
 }
 
 // read_any([max[, timeout]]): what is buffered, else whatever arrives first.
 int socket_read_any(lua_State* L) {
     LuaSocket& s = check_socket(L);
-    bool usual = lua_gettop(L) == 1 || lua_isnoneornil(L, 2);
-    std::size_t limit = usual ? SIZE_MAX : check_limit(L, 2);
+    std::size_t limit = check_any_limit(L);
     Deadline deadline = read_deadline(L, s, 3);
+    if (limit > 0) return read<fill_any, push_filled>(L, s, deadline);
     begin_read(L, s);
-    return push_filled(L, s, s.socket.fill_any(limit, deadline), true);
+    return push_filled(L, s, s.socket.fill_any(0, deadline));
 }
 
 int socket_unread(lua_State* L) {
@@ -208,25 +268,31 @@ int socket_setmaxline(lua_State* L) {
 // -- lines ----------------------------------------------------------------------------------------
 
 // The iterator; its upvalues are the socket and the delimiter.
-int next_line(lua_State* L) {
-    lua_settop(L, 0);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    LuaSocket& s = check_socket(L);
+Result<std::size_t> fill_line(lua_State* L, LuaSocket& s, Deadline deadline) {
     std::string_view eol = to_view(L, lua_upvalueindex(2));
     Socket::Request request;
     request.delimiters = {&eol, 1};
-    Deadline deadline = read_deadline(L, s, 2);
-    begin_wait(L);
-    Result<std::size_t> n = s.socket.fill(request, deadline);
+    return s.socket.fill(request, deadline);
+}
+
+int push_line(lua_State* L, LuaSocket& s, Result<std::size_t> n) {
     if (!n) {
         fail(L, s, n.error());
         return luaL_error(L, "%s", lua_tostring(L, -2));
     }
     if (*n == 0) return 0;
+    std::string_view eol = to_view(L, lua_upvalueindex(2));
     std::string_view line = s.socket.buffered().substr(0, *n);
     push_view(L, line.ends_with(eol) ? line.substr(0, line.size() - eol.size()) : line);
     s.socket.consume(*n);
     return 1;
+}
+
+int next_line(lua_State* L) {
+    lua_settop(L, 0);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    LuaSocket& s = check_socket(L);
+    return read<fill_line, push_line>(L, s, read_deadline(L, s, 2));
 }
 
 // lines([eol]): for every line, without its end.

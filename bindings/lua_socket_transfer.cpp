@@ -105,7 +105,7 @@ int socket_send(lua_State* L) {
 // The datagram that the running fiber handles, if this goes back to where it came from.
 const Arrival* answered_by(lua_State* L, const Socket& socket, const Address& to) {
     const LuaFiber* fiber = running_fiber(L);
-    const AskedDatagram* asked = fiber == nullptr ? nullptr : fiber->asked;
+    const AskedDatagram* asked = fiber == nullptr ? nullptr : fiber->asked();
     bool is_answer = asked != nullptr && &asked->socket == &socket && asked->arrival.from == to;
     return is_answer ? &asked->arrival : nullptr;
 }

@@ -12,18 +12,19 @@ namespace {
 constexpr std::size_t largest_datagram = 65536;
 constexpr std::size_t default_handlers = 1000;
 
-// On the stack of a handler's fiber. The socket is the function's last argument.
-void serve_datagram(LuaFiber& fiber) {
-    auto& on = *static_cast<LuaSocket*>(lua_touserdata(fiber.thread(), -1));
-    {
-        Listener::Connection connection(fiber.server->listener, &fiber);
-        AskedDatagram asked{on.socket, *fiber.arrival};
-        fiber.asked = &asked;
-        fiber.arrival = &asked.arrival;
-        fiber.call();
-        fiber.asked = nullptr;
+class DatagramFiber final : public HandlerFiber {
+public:
+    DatagramFiber(const Birth& birth, LuaListener& server, const Socket& on, const Arrival& arrival)
+        : HandlerFiber(birth, server), asked_{on, arrival} {}
+
+    const AskedDatagram* asked() const override { return &asked_; }
+    std::string_view shown_name(NameRoom& room) const override {
+        return name_after(asked_.arrival.from, room);
     }
-}
+
+private:
+    AskedDatagram asked_;
+};
 
 // Starts the handler for a datagram, whose data is on top of the stack.
 Error start_datagram(lua_State* L, LuaListener& shared, const LuaSocket& on,
@@ -33,7 +34,7 @@ Error start_datagram(lua_State* L, LuaListener& shared, const LuaSocket& on,
     lua_pushvalue(L, data);
     push_sender(L, arrival.from);
     lua_pushvalue(L, 2);
-    return start_handler(L, shared, on.socket, arrival, data + 2, serve_datagram);
+    return start_handler<DatagramFiber>(L, shared, on.socket, data + 2, on.socket, arrival);
 }
 
 Result<std::string_view> receive(LuaListener& shared, LuaSocket& on, std::span<char> room,

@@ -122,6 +122,11 @@ Error Descriptor::await_event(Direction direction, Deadline deadline) {
     return fd_ < 0 ? Error(EBADF) : failure(direction);
 }
 
+Error Descriptor::rest(Deadline deadline) {
+    if (Error error = watch(readable)) return error;
+    return scheduler_.rest(readers_, deadline);
+}
+
 Error Descriptor::failure(Direction direction) {
     int unread = 0;
     if (failure_ && direction == Direction::read) (void)::ioctl(fd_, FIONREAD, &unread);

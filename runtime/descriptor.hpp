@@ -63,6 +63,11 @@ public:
     // Whether a call is worth trying now.
     bool promises(Direction direction) const { return fd_ >= 0 && get(direction) && !failure_; }
 
+    // Whether a read is known to have to wait, and the beginning of that wait as
+    // Scheduler::rest() does it, which says more.
+    bool must_await_input() const { return fd_ >= 0 && !get(Direction::read); }
+    Error rest(Deadline deadline);
+
     // The error that the poller took from the socket and that the next call in `direction` would
     // have reported; once. What arrived before it is read first.
     Error failure(Direction direction);

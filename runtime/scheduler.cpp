@@ -156,7 +156,7 @@ void Scheduler::account(Fiber* fiber) {
     if (first.has_touched_) {
         prefetch_frames(first, 8);
         for (const Fiber::Touched& touched : first.touched_)
-            prefetch(touched.address, touched.lines);
+            prefetch(touched.address(), touched.lines());
     }
     Fiber* second = turn_.after(first);
     if (second == nullptr) return;
@@ -233,22 +233,48 @@ void Scheduler::finish_departures() {
     while (!departures_.empty()) departures_.pop_front().departing();
 }
 
-// The first frame of every fiber on each of its stacks; never returns.
-void Scheduler::enter(Fiber& fiber, void* left) {
-    Scheduler& self = *fiber.scheduler_;
+// The first frame on every stack that was mounted; never returns.
+void Scheduler::enter(Fiber& first, void* left) {
+    Scheduler& self = *first.scheduler_;
     self.arrived(left, nullptr);
-    errno = fiber.errno_;
-    for (;;) {
-        fiber.body();
-        fiber.errno_ = errno;
-        fiber.leaves_stack_ = true;
-        if (fiber.state_ == Fiber::State::running) {
-            fiber.state_ = Fiber::State::dead;
-            self.wake_all(fiber.joiners_);
+    for (Fiber* fiber = &first;;) {
+        errno = fiber->errno_;
+        fiber->body();
+        fiber->errno_ = errno;
+        if (fiber->state_ == Fiber::State::running) {
+            fiber->state_ = Fiber::State::dead;
+            self.wake_all(fiber->joiners_);
+            fiber->leaves_stack_ = true;
+            self.leave(*fiber);
         }
-        self.leave(fiber);
-        fiber.leaves_stack_ = false;  // it rested, and was woken before anybody else could run
+        fiber = &self.pass_stack_on(*fiber);
     }
+}
+
+// The fiber rests. Returns who goes on where it was, on the same stack: the next fiber, if that has
+// none and its stacks come from the same pool. Otherwise switches to it, for good.
+Fiber& Scheduler::pass_stack_on(Fiber& fiber) {
+    if (!departures_.empty()) finish_departures();
+    ++fiber.switches_;
+    Fiber* next = first_ready();
+    bool needs_stack = next != nullptr && next->context_ == nullptr;
+    if (needs_stack && next->stack_pool_ == fiber.stack_pool_) {
+        next->stack_ = std::exchange(fiber.stack_, {});
+        next->stack_id_ = fiber.stack_id_;
+        next->context_ = std::exchange(fiber.context_, nullptr);
+    } else {
+        if (needs_stack) next = mount(next);
+        if (next != &fiber) {
+            fiber.leaves_stack_ = true;
+            switch_context(&fiber, next);
+        }
+    }
+    if (accounting_) [[unlikely]]
+        account(&fiber);
+    running_ = next;
+    next->state_ = Fiber::State::running;
+    stretch_.store(stretch() + 2, std::memory_order_relaxed);
+    return *next;
 }
 
 // The fiber that has left its stack for good rests, or is dead. It may lie on that stack.
@@ -308,11 +334,6 @@ Error Scheduler::begin_park(WaitList& list, Deadline deadline) {
     return {};
 }
 
-inline Error Scheduler::end_park(Fiber& fiber) {
-    if (fiber.woken_by_ == std::errc::interrupted) fiber.interrupted_ = false;
-    return fiber.woken_by_;
-}
-
 Error Scheduler::park(WaitList& list, Deadline deadline) {
     Fiber& fiber = *running_;
     if (Error error = begin_park(list, deadline)) return error;
@@ -329,11 +350,10 @@ Error Scheduler::yield() {
 }
 
 // To wake at the moment asked for is no error.
-static Error slept(Error woken_by) { return woken_by == std::errc::timed_out ? Error() : woken_by; }
-
-Error Scheduler::sleep_until(Deadline deadline) { return slept(park(sleepers_, deadline)); }
-
-Error Scheduler::rested() { return slept(end_park(*running_)); }
+Error Scheduler::sleep_until(Deadline deadline) {
+    Error error = park(sleepers_, deadline);
+    return error == std::errc::timed_out ? Error() : error;
+}
 
 Error Scheduler::join(Fiber& fiber, Deadline deadline) {
     if (&fiber == running_) return std::errc::resource_deadlock_would_occur;

@@ -107,11 +107,17 @@ public:
     // Errors: ECANCELED, EINTR, ENOMEM; never ETIMEDOUT.
     Error sleep_until(Deadline deadline);
 
-    // Begins the same wait for a fiber that needs no stack meanwhile: its body() must return at
-    // once, and is called again, perhaps on another stack, when the wait has ended; rested() then
-    // says how. Errors: those that sleep_until() has before it waits; nothing has begun then.
+    // Begins park() or sleep_until() for a fiber that needs no stack meanwhile: its body() must
+    // return at once, and is called again, perhaps on another stack, when the wait has ended;
+    // rested() then says what park() would have. Errors: those of before the wait; nothing has
+    // begun then.
+    Error rest(WaitList& list, Deadline deadline) { return begin_park(list, deadline); }
     Error rest_until(Deadline deadline) { return begin_park(sleepers_, deadline); }
-    Error rested();
+    Error rested() { return end_park(*running_); }
+
+    // Whether there are so many fibers that one which waits had better give up its stack: to find a
+    // stack of its own in memory takes longer then than to begin on one that was just in use.
+    bool crowded() const { return alive_count_ >= crowd; }
 
     // Waits until `fiber` is dead. Errors: EDEADLK when it is the running fiber; those of park().
     Error join(Fiber& fiber, Deadline deadline = never);
@@ -223,6 +229,7 @@ public:
 
 private:
     static constexpr unsigned operations_per_slice = 64;
+    static constexpr std::size_t crowd = 256;
 
     struct Watch {
         Watcher* watcher = nullptr;
@@ -246,7 +253,8 @@ private:
     Fiber* next_fiber();
     bool another_turn();
     void leave(Fiber& fiber);
-    [[noreturn]] static void enter(Fiber& fiber, void* left);
+    [[noreturn]] static void enter(Fiber& first, void* left);
+    Fiber& pass_stack_on(Fiber& fiber);
     void stack_is_free();
     Watcher* concerned(const Poller::Event& event) const;
     Error poll(Deadline deadline);
@@ -256,7 +264,10 @@ private:
     Error pending_error(Fiber& fiber);
     Error stop();
     Error take_pending_error(Fiber& fiber);
-    static Error end_park(Fiber& fiber);
+    static Error end_park(Fiber& fiber) {
+        if (fiber.woken_by_ == std::errc::interrupted) fiber.interrupted_ = false;
+        return fiber.woken_by_;
+    }
     void requeue(Fiber& fiber);
 
     StackPool stacks_;

@@ -117,6 +117,15 @@ public:
     // The same for whatever arrives first: at most `limit` bytes, 0 at the end of the stream.
     Result<std::size_t> fill_any(std::size_t limit, Deadline deadline);
 
+    // For a fiber that needs no stack while it waits for input: whether fill() and fill_any() would
+    // wait before anything else; the beginning of that wait, as Scheduler::rest() does it; and its
+    // end, which returns the errors of the wait. fill() is called then.
+    bool must_await_input() const {
+        return !reading_ && input_.empty() && descriptor_.must_await_input();
+    }
+    Error rest(Deadline deadline);
+    Error rested();
+
     std::string_view buffered() const { return input_.view(); }
     // What fill() answers for a line, when all of it is buffered; 0: it is not.
     std::size_t line_at_once() const {

@@ -108,6 +108,17 @@ Result<std::size_t> Socket::fill_any(std::size_t limit, Deadline deadline) {
     return std::min(limit, input_.size());
 }
 
+Error Socket::rest(Deadline deadline) {
+    Error error = descriptor_.rest(deadline);
+    reading_ = !error;
+    return error;
+}
+
+Error Socket::rested() {
+    reading_ = false;
+    return descriptor_.scheduler().rested();
+}
+
 // Looks only at what has arrived since the last time.
 inline bool Socket::answered(const Request& request, std::size_t& searched,
                              std::size_t& answer) const {
