@@ -60,7 +60,16 @@ struct Home {
     Resolver* resolver = nullptr;            // resolver_of(); nullptr before its first use
 };
 
-inline Home& home_of(lua_State* L) { return **static_cast<Home**>(lua_getextraspace(L)); }
+// In the space that Lua leaves in each of its threads is the address of the state's Home; of a
+// thread that runs fibers it is one more. Others get a copy of the main thread's.
+inline std::uintptr_t& home_word(lua_State* L) {
+    return *static_cast<std::uintptr_t*>(lua_getextraspace(L));
+}
+inline Home& home_of(lua_State* L) {
+    return *reinterpret_cast<Home*>(home_word(L) & ~std::uintptr_t{1});
+}
+inline void mark_fiber_thread(lua_State* L) { home_word(L) |= 1; }
+inline bool is_fiber_thread(lua_State* L) { return (home_word(L) & 1) != 0; }
 inline Scheduler& scheduler_of(lua_State* L) { return *home_of(L).scheduler; }
 
 // Pushes what the shared thread holds at this place.

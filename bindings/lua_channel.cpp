@@ -1,8 +1,8 @@
 // lua_channel.cpp: fiber.channel([capacity]): a queue of Lua values between fibers.
 //
 // Buffered values are in a ring of the table that is the channel's user value. A value for a fiber
-// that waits goes straight from one Lua stack to the other: get() parks with nothing on its frame
-// and finds the value on top of it, put() parks with its value at a known place in its frame.
+// that waits goes straight from one Lua stack to the other: both have the same place for it in
+// their frames.
 #include <new>
 
 #include "bindings/lua_fiber.hpp"
@@ -14,7 +14,7 @@ namespace coir {
 namespace {
 
 constexpr const char* class_name = "channel";
-constexpr int value_index = 2;  // of put(channel, value, timeout)
+constexpr int value_index = 2;  // where a value is in the frames of put() and, when it waits, get()
 constexpr std::errc closed = std::errc::broken_pipe;
 
 struct Channel {
@@ -66,14 +66,17 @@ int push_outcome(lua_State* L, Error error) {
     return 2;
 }
 
-int put_failed(lua_State* L, Error error) {
-    lua_pushboolean(L, false);
-    return push_outcome(L, error);
+int put_ended(lua_State* L, Error error) {
+    check_raise(L, error);
+    lua_pushboolean(L, !error);
+    return error ? push_outcome(L, error) : 1;
 }
 
-int get_failed(lua_State* L, Error error) {
-    lua_pushnil(L);
-    return push_outcome(L, error);
+// The value is in its place.
+int get_ended(lua_State* L, Error error) {
+    check_raise(L, error);
+    lua_settop(L, value_index);
+    return error ? push_outcome(L, error) : 1;
 }
 
 int channel_put(lua_State* L) {
@@ -81,10 +84,12 @@ int channel_put(lua_State* L) {
     luaL_checkany(L, value_index);
     Deadline deadline = check_wait(L, 3);
     begin_wait(L);
-    if (channel.is_closed) return put_failed(L, closed);
+    if (channel.is_closed) return put_ended(L, closed);
     if (!channel.readers.empty()) {
+        lua_State* frame = frame_of(channel.readers);
         lua_pushvalue(L, value_index);
-        lua_xmove(L, frame_of(channel.readers), 1);
+        lua_xmove(L, frame, 1);
+        lua_replace(frame, value_index);
         scheduler_of(L).wake_one(channel.readers);
     } else if (channel.count < channel.capacity) {
         lua_getiuservalue(L, 1, 1);
@@ -92,12 +97,9 @@ int channel_put(lua_State* L) {
         lua_rawseti(L, -2, channel.slot(channel.count));
         ++channel.count;
     } else {
-        Error error = scheduler_of(L).park(channel.writers, deadline);
-        check_raise(L, error);
-        if (error) return put_failed(L, error);
+        return wait_on<put_ended>(L, channel.writers, deadline);
     }
-    lua_pushboolean(L, true);
-    return 1;
+    return put_ended(L, {});
 }
 
 // Pushes the value of the first writer that waits and lets it go on.
@@ -132,12 +134,10 @@ int channel_get(lua_State* L) {
         take_from_buffer(L, channel);
     } else if (!channel.writers.empty()) {
         take_from_writer(L, channel);
-    } else if (channel.is_closed) {
-        return get_failed(L, closed);
     } else {
-        Error error = scheduler_of(L).park(channel.readers, deadline);
-        check_raise(L, error);
-        if (error) return get_failed(L, error);
+        lua_settop(L, value_index);
+        if (channel.is_closed) return get_ended(L, closed);
+        return wait_on<get_ended>(L, channel.readers, deadline);
     }
     return 1;  // the value is on top
 }

@@ -42,6 +42,7 @@ int take_slot(lua_State* L, Home& home) {
 // Makes a Lua thread for the next fiber.
 void add_thread(lua_State* L, Home& home) {
     lua_State* thread = lua_newthread(L);
+    mark_fiber_thread(thread);
     int slot = take_slot(L, home);
     push_shared(L, Home::threads);
     lua_pushvalue(L, -2);

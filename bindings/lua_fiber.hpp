@@ -111,7 +111,8 @@ private:
 // What a fiber fails with that yields as if it were a coroutine.
 inline constexpr const char* stray_yield = "attempt to yield from outside a coroutine";
 
-// Makes coroutine.yield and coroutine.isyieldable, if the state has them, say so inside a fiber.
+// Makes the functions of `coroutine`, if the state has them, treat a fiber's thread as what cannot
+// yield, and as no coroutine of theirs.
 void guard_coroutines(lua_State* L);
 
 // The Lua fiber that runs on L's scheduler, or nullptr.
@@ -138,6 +139,35 @@ inline void begin_wait(lua_State* L) {
     LuaFiber* fiber = running_fiber(L);
     if (fiber == nullptr || fiber->cancelled() || inside_finalizer(L, *fiber)) refuse_wait(L);
     fiber->waiter = L;
+}
+
+// Whether the running fiber goes on in L, whose continuation was called. A C library may have
+// resumed L by itself, with something above the `count` values that were there: that is dropped,
+// and L has to yield again.
+inline bool goes_on(lua_State* L, lua_KContext count) {
+    lua_settop(L, static_cast<int>(count));
+    const LuaFiber* fiber = running_fiber(L);
+    return fiber != nullptr && fiber->thread() == L;
+}
+
+// What a function does when its wait has ended: pushes its results.
+using Ended = int (*)(lua_State* L, Error woken_by);
+
+template <Ended ended>
+int wait_over(lua_State* L, int, lua_KContext count) {
+    if (!goes_on(L, count)) return lua_yieldk(L, 0, count, wait_over<ended>);
+    return ended(L, scheduler_of(L).rested());
+}
+
+// Waits on the list, which must live as long as L's function is called. In a crowd, or if `rests`,
+// the fiber keeps no C stack where that can be.
+template <Ended ended>
+int wait_on(lua_State* L, WaitList& list, Deadline deadline, bool rests = false) {
+    Scheduler& scheduler = scheduler_of(L);
+    rests = (rests || scheduler.crowded()) && running_fiber(L)->can_rest(L);
+    if (!rests) return ended(L, scheduler.park(list, deadline));
+    if (Error error = scheduler.rest(list, deadline)) return ended(L, error);
+    return lua_yieldk(L, 0, lua_gettop(L), wait_over<ended>);
 }
 
 // The handle at `index`; raises for anything else.

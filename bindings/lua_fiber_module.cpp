@@ -66,17 +66,11 @@ int fiber_yield(lua_State* L) {
     return 0;
 }
 
+// To wake at the moment asked for is no error.
 int sleep_ended(lua_State* L, Error error) {
+    if (!error || error == std::errc::timed_out) return 0;
     check_raise(L, error);
-    return error ? push_failure(L, error) : 0;
-}
-
-// Goes on after a rest. Somebody else may have resumed the thread of a fiber that sleeps.
-int sleep_on(lua_State* L, int, lua_KContext) {
-    LuaFiber* fiber = running_fiber(L);
-    if (fiber == nullptr || fiber->thread() != L) return lua_yieldk(L, 0, 0, sleep_on);
-    Error woken_by = scheduler_of(L).rested();
-    return sleep_ended(L, woken_by == std::errc::timed_out ? Error() : woken_by);
+    return push_failure(L, error);
 }
 
 int fiber_sleep(lua_State* L) {
@@ -85,12 +79,9 @@ int fiber_sleep(lua_State* L) {
     begin_wait(L);
     Scheduler& scheduler = scheduler_of(L);
     if (seconds <= 0) return sleep_ended(L, scheduler.yield());
-    Deadline deadline = deadline_after(seconds);
     LuaFiber& fiber = *running_fiber(L);
-    if (!fiber.can_rest(L)) return sleep_ended(L, scheduler.sleep_until(deadline));
-    if (Error error = scheduler.rest_until(deadline)) return sleep_ended(L, error);
-    note_touched(L, fiber, {fiber.handle, 1}, {nullptr, 0});
-    return lua_yieldk(L, 0, 0, sleep_on);
+    if (fiber.can_rest(L)) note_touched(L, fiber, {fiber.handle, 1}, {nullptr, 0});
+    return wait_on<sleep_ended>(L, scheduler.sleepers(), deadline_after(seconds), true);
 }
 
 // Pushes what has come of the dead fiber at index 1.

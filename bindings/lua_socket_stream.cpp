@@ -169,15 +169,10 @@ inline void begin_read(lua_State* L, const LuaSocket& s) {
 using Fill = Result<std::size_t> (*)(lua_State* L, LuaSocket& s, Deadline deadline);
 using Push = int (*)(lua_State* L, LuaSocket& s, Result<std::size_t> n);
 
-// Goes on after a rest. Above the arguments, of which there are `count`, lies the deadline.
-// Somebody else may have resumed the thread of a fiber that waits, and with something.
+// Goes on after a rest. Above the arguments lies the deadline.
 template <Fill fill, Push push>
 int read_on(lua_State* L, int, lua_KContext count) {
-    lua_settop(L, static_cast<int>(count) + 1);
-    LuaFiber* fiber = running_fiber(L);
-    if (fiber == nullptr || fiber->thread() != L) {
-        return lua_yieldk(L, 0, count, read_on<fill, push>);
-    }
+    if (!goes_on(L, count)) return lua_yieldk(L, 0, count, read_on<fill, push>);
     Deadline deadline{Duration(lua_tointeger(L, -1))};
     lua_pop(L, 1);
     auto& s = *static_cast<LuaSocket*>(lua_touserdata(L, 1));
@@ -193,9 +188,8 @@ int read(lua_State* L, LuaSocket& s, Deadline deadline) {
         scheduler_of(L).crowded() && s.socket.must_await_input() && running_fiber(L)->can_rest(L);
     if (!rests) return push(L, s, fill(L, s, deadline));
     if (Error error = s.socket.rest(deadline)) return push(L, s, error);
-    int count = lua_gettop(L);
     lua_pushinteger(L, deadline.time_since_epoch().count());
-    return lua_yieldk(L, 0, count, read_on<fill, push>);
+    return lua_yieldk(L, 0, lua_gettop(L), read_on<fill, push>);
 }
 
 template <TakeArguments take>

@@ -73,17 +73,16 @@ Deadline check_wait(lua_State* L) {
     return opt_timeout(L, 2);
 }
 
-// Parks on `list`; pushes whether it was woken.
-Error wait_on(lua_State* L, WaitList& list, Deadline deadline) {
-    Error error = scheduler_of(L).park(list, deadline);
+// Pushes whether the wait ended with a wake-up.
+int push_woken(lua_State* L, Error error) {
     check_raise(L, error);
     lua_pushboolean(L, !error);
-    return error;
+    return 1;
 }
 
 // The same, and why not: "timeout".
-int wait_with_reason(lua_State* L, WaitList& list, Deadline deadline) {
-    Error error = wait_on(L, list, deadline);
+int push_reason(lua_State* L, Error error) {
+    push_woken(L, error);
     if (!error) return 1;
     if (error == std::errc::timed_out) {
         lua_pushliteral(L, "timeout");
@@ -109,8 +108,7 @@ int cond_wait(lua_State* L) {
     Cond& cond = check<Cond>(L);
     Deadline deadline = check_wait(L);
     begin_wait(L);
-    (void)wait_on(L, cond.waiters, deadline);
-    return 1;
+    return wait_on<push_woken>(L, cond.waiters, deadline);
 }
 
 int cond_signal(lua_State* L) {
@@ -142,7 +140,7 @@ int mutex_lock(lua_State* L) {
     begin_wait(L);
     std::uint64_t self = running_fiber(L)->id();
     if (mutex.owner == self) luaL_error(L, "the mutex is already locked by this fiber");
-    if (mutex.owner != 0) return wait_with_reason(L, mutex.waiters, deadline);
+    if (mutex.owner != 0) return wait_on<push_reason>(L, mutex.waiters, deadline);
     mutex.owner = self;
     return push_true(L);
 }
@@ -181,7 +179,7 @@ int semaphore_acquire(lua_State* L) {
     Semaphore& semaphore = check<Semaphore>(L);
     Deadline deadline = check_wait(L);
     begin_wait(L);
-    if (semaphore.count == 0) return wait_with_reason(L, semaphore.waiters, deadline);
+    if (semaphore.count == 0) return wait_on<push_reason>(L, semaphore.waiters, deadline);
     --semaphore.count;
     return push_true(L);
 }
@@ -225,7 +223,7 @@ int wait_group_wait(lua_State* L) {
     WaitGroup& group = check<WaitGroup>(L);
     Deadline deadline = check_wait(L);
     begin_wait(L);
-    return group.count == 0 ? push_true(L) : wait_with_reason(L, group.waiters, deadline);
+    return group.count == 0 ? push_true(L) : wait_on<push_reason>(L, group.waiters, deadline);
 }
 
 int wait_group_count(lua_State* L) {

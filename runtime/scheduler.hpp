@@ -107,13 +107,14 @@ public:
     // Errors: ECANCELED, EINTR, ENOMEM; never ETIMEDOUT.
     Error sleep_until(Deadline deadline);
 
-    // Begins park() or sleep_until() for a fiber that needs no stack meanwhile: its body() must
+    // Begins park() for a fiber that needs no stack meanwhile: its body() must
     // return at once, and is called again, perhaps on another stack, when the wait has ended;
     // rested() then says what park() would have. Errors: those of before the wait; nothing has
     // begun then.
     Error rest(WaitList& list, Deadline deadline) { return begin_park(list, deadline); }
-    Error rest_until(Deadline deadline) { return begin_park(sleepers_, deadline); }
     Error rested() { return end_park(*running_); }
+
+    WaitList& sleepers() { return sleepers_; }  // on which sleep_until() parks
 
     // Whether there are so many fibers that one which waits had better give up its stack: to find a
     // stack of its own in memory takes longer then than to begin on one that was just in use.

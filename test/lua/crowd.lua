@@ -1,4 +1,4 @@
---- crowd.lua: makes this program crowded, so that fibers which wait for input keep no C stack.
+--- crowd.lua: makes this program crowded, so that fibers which wait keep no C stack.
 local fiber = require 'fiber'
 
 local never = fiber.channel()

@@ -51,7 +51,7 @@ local reads = {
 
 for name, case in pairs(reads) do
   test.case('no C stack: ' .. name, function()
-    local f, b, used, a <close> = reader(case[1])
+    local f, b, used = reader(case[1])
     test.equal(used, 0)
     b:write(case[2])
     test.equal({ f:join() }, { true, case[3] })
@@ -172,27 +172,16 @@ test.case('what was gathered leaves before the wait', function()
   test.equal({ f:join() }, { true, 'answer' })
 end)
 
-test.case('the Lua thread of a fiber that waits is not to be resumed', function()
+test.case('the Lua thread of a fiber that waits can be neither resumed nor closed by others', function()
   local thread
   local f, b = reader(function(s)
     thread = coroutine.running()
     return s:readline()
   end)
-  for _ = 1, 3 do test.equal({ coroutine.resume(thread, '|', 0) }, { true }) end
+  test.equal({ coroutine.resume(thread, '|') }, { false, 'cannot resume non-suspended coroutine' })
+  test.raises('cannot close a normal coroutine', coroutine.close, thread)
   b:write('a|b\n')
   test.equal({ f:join() }, { true, 'a|b\n' })
-end)
-
-test.case('a fiber whose Lua thread was closed fails, and its socket can be closed', function()
-  local thread
-  local f, b, _, a = reader(function(s)
-    thread = coroutine.running()
-    return s:readline()
-  end)
-  test.equal({ coroutine.close(thread) }, { true })
-  b:write('a\n')
-  test.equal({ f:join() }, { false, 'cannot resume dead coroutine' })
-  test.ok(a:close())
 end)
 
 test.case('an error after the wait says where', function()
@@ -212,6 +201,62 @@ test.case('who waits can be looked at', function()
   test.match(f:info().waiting, '^read fd ' .. a:fd() .. ' peer 127.0.0.1:%d+, ')
   f:cancel()
   f:join()
+end)
+
+-- -- Other waits ----------------------------------------------------------------------------------
+
+--- A fiber that waits, and the C stack that it needs.
+local function waiter(body, ...)
+  local f = fiber.spawn(body, ...)
+  fiber.yield()
+  test.equal(f:status(), 'suspended')
+  return f, f:info().memory.used
+end
+
+local waits = {
+  ['cond:wait()'] = { fiber.cond, 'wait', function(cond) cond:signal() end, true },
+  ['channel:get()'] = { fiber.channel, 'get', function(channel) channel:put('value') end, 'value' },
+  ['channel:put()'] = { fiber.channel, 'put', function(channel) assert(channel:get() == 7) end, true, 7 },
+  ['mutex:lock()'] = {
+    function() local m = fiber.mutex(); m:lock(); return m end, 'lock', function(m) m:unlock() end, true,
+  },
+  ['semaphore:acquire()'] = {
+    function() return fiber.semaphore(0) end, 'acquire', function(s) s:release() end, true,
+  },
+  ['wait_group:wait()'] = {
+    function() local g = fiber.wait_group(); g:add(1); return g end, 'wait', function(g) g:done() end, true,
+  },
+}
+
+for name, case in pairs(waits) do
+  local make, method, wake, wanted, argument = table.unpack(case, 1, 5)
+  test.case('no C stack: ' .. name, function()
+    local object = make()
+    local f, used = waiter(object[method], object, argument)
+    test.equal(used, 0)
+    collectgarbage() -- only the fiber that waits has the object now
+    wake(object)
+    test.equal({ f:join() }, { true, wanted })
+  end)
+
+  test.case('a timeout and a cancellation end ' .. name, function()
+    local object = make()
+    local late = argument and waiter(object[method], object, argument, 0.001)
+      or waiter(object[method], object, 0.001)
+    local ok, value, why = late:join()
+    test.equal({ ok, not value }, { true, true })
+    test.ok(why == 'timeout' or name == 'cond:wait()', why)
+    local f = waiter(object[method], object, argument)
+    f:cancel()
+    test.ok(fiber.is_cancelled(select(2, f:join())))
+  end)
+end
+
+test.case('what waits is kept by who waits for it', function()
+  local f = waiter(function() return fiber.channel():get() end)
+  for _ = 1, 3 do collectgarbage() end
+  f:cancel()
+  test.ok(fiber.is_cancelled(select(2, f:join())))
 end)
 
 -- -- Servers --------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ private:
         if (rests_ > ends.size()) ends.push_back(scheduler_.rested());
         while (ends.size() < deadlines_.size()) {
             before_rest();
-            Error error = scheduler_.rest_until(deadlines_[rests_++]);
+            Error error = scheduler_.rest(scheduler_.sleepers(), deadlines_[rests_++]);
             if (!error) return;
             ends.push_back(error);
         }
@@ -122,7 +122,7 @@ TEST_CASE("a fiber that is woken before its body has returned goes on") {
         explicit Awake(Scheduler& of) : scheduler(of) {}
         void body() override {
             if (++calls == 2) return;
-            CHECK(scheduler.rest_until(never) == Error());
+            CHECK(scheduler.rest(scheduler.sleepers(), never) == Error());
             scheduler.wake(*this);
         }
         Scheduler& scheduler;
@@ -142,7 +142,7 @@ TEST_CASE("errno outlives a rest") {
         void body() override {
             codes.push_back(errno);
             errno = ERANGE;
-            if (codes.size() == 1) (void)scheduler.rest_until(in_ms(1));
+            if (codes.size() == 1) (void)scheduler.rest(scheduler.sleepers(), in_ms(1));
         }
         Scheduler& scheduler;
         std::vector<int> codes;
