@@ -61,14 +61,16 @@ void guard_coroutines(lua_State* L) {
             {"yield", yield}, {"isyieldable", isyieldable}, {nullptr, nullptr}};
         luaL_setfuncs(L, instead, 0);
         static const luaL_Reg around[] = {{"resume", resume}, {"close", close}, {"status", status}};
+        int table = lua_gettop(L);
         for (const luaL_Reg& function : around) {
             lua_getfield(L, -1, function.name);
-            if (lua_iscfunction(L, -1)) {
+            // Somebody's closure, perhaps ours of an earlier time, is left alone.
+            bool plain = lua_iscfunction(L, -1) && lua_getupvalue(L, -1, 1) == nullptr;
+            if (plain) {
                 lua_pushcclosure(L, function.func, 1);
                 lua_setfield(L, -2, function.name);
-            } else {
-                lua_pop(L, 1);
             }
+            lua_settop(L, table);
         }
     }
     lua_pop(L, 2);

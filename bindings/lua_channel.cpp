@@ -1,8 +1,9 @@
 // lua_channel.cpp: fiber.channel([capacity]): a queue of Lua values between fibers.
 //
 // Buffered values are in a ring of the table that is the channel's user value. A value for a fiber
-// that waits goes straight from one Lua stack to the other: both have the same place for it in
-// their frames.
+// that waits goes straight from one Lua stack to the other: get() waits with nothing on its frame
+// but the channel and finds the value on top, put() waits with its value at a known place in its
+// frame.
 #include <new>
 
 #include "bindings/lua_fiber.hpp"
@@ -14,7 +15,7 @@ namespace coir {
 namespace {
 
 constexpr const char* class_name = "channel";
-constexpr int value_index = 2;  // where a value is in the frames of put() and, when it waits, get()
+constexpr int value_index = 2;  // of put(channel, value, timeout)
 constexpr std::errc closed = std::errc::broken_pipe;
 
 struct Channel {
@@ -72,11 +73,12 @@ int put_ended(lua_State* L, Error error) {
     return error ? push_outcome(L, error) : 1;
 }
 
-// The value is in its place.
+// The value is on top.
 int get_ended(lua_State* L, Error error) {
+    if (!error) return 1;
     check_raise(L, error);
-    lua_settop(L, value_index);
-    return error ? push_outcome(L, error) : 1;
+    lua_pushnil(L);
+    return push_outcome(L, error);
 }
 
 int channel_put(lua_State* L) {
@@ -86,10 +88,8 @@ int channel_put(lua_State* L) {
     begin_wait(L);
     if (channel.is_closed) return put_ended(L, closed);
     if (!channel.readers.empty()) {
-        lua_State* frame = frame_of(channel.readers);
         lua_pushvalue(L, value_index);
-        lua_xmove(L, frame, 1);
-        lua_replace(frame, value_index);
+        lua_xmove(L, frame_of(channel.readers), 1);
         scheduler_of(L).wake_one(channel.readers);
     } else if (channel.count < channel.capacity) {
         lua_getiuservalue(L, 1, 1);
@@ -134,12 +134,12 @@ int channel_get(lua_State* L) {
         take_from_buffer(L, channel);
     } else if (!channel.writers.empty()) {
         take_from_writer(L, channel);
+    } else if (channel.is_closed) {
+        return get_ended(L, closed);
     } else {
-        lua_settop(L, value_index);
-        if (channel.is_closed) return get_ended(L, closed);
         return wait_on<get_ended>(L, channel.readers, deadline);
     }
-    return 1;  // the value is on top
+    return get_ended(L, {});
 }
 
 // Graceful: what is buffered can still be got.

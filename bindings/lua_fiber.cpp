@@ -128,31 +128,30 @@ Error FiberPlace::take(lua_State* L, int arguments, std::size_t size, bool on_st
     Home::IdleThread thread = idle_thread(L, home, arguments);
     birth = {&home, thread.thread, thread.slot};
     bytes = odd_lines(size);
+    StackPool& stacks = home.scheduler->stacks();
     if (on_stack) {
-        Result<Stack> taken = home.scheduler->stacks().take();
+        Result<Stack> taken = stacks.take();
         if (!taken) return taken.error();
         stack = *taken;
         memory = stack.top() - bytes;
-    } else {
-        memory = LuaHeap::allocate(home.fiber_memory, nullptr, 0, bytes);
-        if (memory == nullptr) return std::errc::not_enough_memory;
+        return {};
     }
-    return {};
+    if (Error error = stacks.reserve()) return error;
+    memory = LuaHeap::allocate(home.fiber_memory, nullptr, 0, bytes);
+    if (memory != nullptr) return {};
+    stacks.unreserve();
+    return std::errc::not_enough_memory;
 }
 
-Error FiberPlace::settle(lua_State* L, int function, LuaFiber& fiber) const {
+void FiberPlace::give(lua_State* L, int function, LuaFiber& fiber) const {
     Home& home = *birth.home;
     if (stack.bottom != nullptr) {
         home.scheduler->give_stack(fiber, stack, static_cast<char*>(memory));
     } else {
         fiber.bytes = bytes;
-        if (Error error = Scheduler::reserve_stack(fiber, home.scheduler->stacks())) {
-            destroy(home, fiber);
-            return error;
-        }
+        Scheduler::use_reserved(fiber, home.scheduler->stacks());
     }
     take_over(L, function, home, fiber);
-    return {};
 }
 
 // Whoever makes a fiber mostly makes more of them: where its code is has to be found once.

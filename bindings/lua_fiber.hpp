@@ -145,9 +145,10 @@ inline void begin_wait(lua_State* L) {
 // resumed L by itself, with something above the `count` values that were there: that is dropped,
 // and L has to yield again.
 inline bool goes_on(lua_State* L, lua_KContext count) {
-    lua_settop(L, static_cast<int>(count));
     const LuaFiber* fiber = running_fiber(L);
-    return fiber != nullptr && fiber->thread() == L;
+    if (fiber != nullptr && fiber->thread() == L) return true;
+    lua_settop(L, static_cast<int>(count));
+    return false;
 }
 
 // What a function does when its wait has ended: pushes its results.
@@ -181,9 +182,10 @@ void push_new_handle(lua_State* L, int user_values = FiberHandle::user_values);
 // Where a new fiber will be. One that lies on its own stack, which it has at once then, is faster
 // to switch to: what a switch touches is closer together. Others need less memory.
 struct FiberPlace {
+    // Takes all that can be short, for a fiber of `size` bytes. Error: ENOMEM.
     Error take(lua_State* L, int arguments, std::size_t size, bool on_stack);
-    // Makes the fiber there that which runs the function; what make_fiber() says.
-    Error settle(lua_State* L, int function, LuaFiber& fiber) const;
+    // Gives it to the fiber that was made there, with the function. Cannot fail.
+    void give(lua_State* L, int function, LuaFiber& fiber) const;
 
     LuaFiber::Birth birth;
     void* memory;
@@ -199,7 +201,7 @@ Result<T*> make_fiber(lua_State* L, int function, bool on_stack, What&... what) 
     FiberPlace place;
     if (Error error = place.take(L, lua_gettop(L) - function, sizeof(T), on_stack)) return error;
     auto* fiber = new (place.memory) T(place.birth, what...);
-    if (Error error = place.settle(L, function, *fiber)) return error;
+    place.give(L, function, *fiber);
     return fiber;
 }
 

@@ -180,13 +180,18 @@ int read_on(lua_State* L, int, lua_KContext count) {
     return push(L, s, woken_by ? woken_by : fill(L, s, deadline));
 }
 
-// In a crowd, a fiber that has nothing to read rests first.
+// Whether the fiber keeps no C stack while it waits: in a crowd, where that can be.
+bool may_rest(lua_State* L) { return scheduler_of(L).crowded() && running_fiber(L)->can_rest(L); }
+
+// A read that does so. What is there is taken at once; a part of what was asked for is no reason to
+// rest, because more will follow.
 template <Fill fill, Push push>
-int read(lua_State* L, LuaSocket& s, Deadline deadline) {
-    begin_read(L, s);
-    bool rests =
-        scheduler_of(L).crowded() && s.socket.must_await_input() && running_fiber(L)->can_rest(L);
-    if (!rests) return push(L, s, fill(L, s, deadline));
+int read_or_rest(lua_State* L, LuaSocket& s, Deadline deadline) {
+    if (!s.socket.must_await_input()) {
+        Result<std::size_t> n = fill(L, s, immediate);
+        if (n || !would_block(n.error())) return push(L, s, n);
+        if (!s.socket.must_await_input()) return push(L, s, fill(L, s, deadline));
+    }
     if (Error error = s.socket.rest(deadline)) return push(L, s, error);
     lua_pushinteger(L, deadline.time_since_epoch().count());
     return lua_yieldk(L, 0, lua_gettop(L), read_on<fill, push>);
@@ -204,10 +209,12 @@ int read_with(lua_State* L, LuaSocket& s) {
     ReadArguments arguments;
     take(L, arguments);
     Deadline deadline = read_deadline(L, s, arguments.next);
-    // To ask for nothing needs no wait. A table may say something else when it is looked at again.
-    bool may_rest = arguments.request.limit > 0 && lua_gettop(L) <= most_arguments;
-    if (may_rest) return read<fill_as_asked<take>, push>(L, s, deadline);
     begin_read(L, s);
+    // A table may say something else when it is looked at again.
+    bool has_table = lua_type(L, 2) == LUA_TTABLE || lua_gettop(L) > most_arguments;
+    if (may_rest(L) && !has_table && arguments.request.limit > 0) {
+        return read_or_rest<fill_as_asked<take>, push>(L, s, deadline);
+    }
     return push(L, s, s.socket.fill(arguments.request, deadline));
 }
 
@@ -241,9 +248,9 @@ int socket_read_any(lua_State* L) {
     LuaSocket& s = check_socket(L);
     std::size_t limit = check_any_limit(L);
     Deadline deadline = read_deadline(L, s, 3);
-    if (limit > 0) return read<fill_any, push_filled>(L, s, deadline);
     begin_read(L, s);
-    return push_filled(L, s, s.socket.fill_any(0, deadline));
+    if (may_rest(L) && limit > 0) return read_or_rest<fill_any, push_filled>(L, s, deadline);
+    return push_filled(L, s, s.socket.fill_any(limit, deadline));
 }
 
 int socket_unread(lua_State* L) {
@@ -286,7 +293,10 @@ int next_line(lua_State* L) {
     lua_settop(L, 0);
     lua_pushvalue(L, lua_upvalueindex(1));
     LuaSocket& s = check_socket(L);
-    return read<fill_line, push_line>(L, s, read_deadline(L, s, 2));
+    Deadline deadline = read_deadline(L, s, 2);
+    begin_read(L, s);
+    if (may_rest(L)) return read_or_rest<fill_line, push_line>(L, s, deadline);
+    return push_line(L, s, fill_line(L, s, deadline));
 }
 
 // lines([eol]): for every line, without its end.

@@ -30,8 +30,16 @@ void handle(int signal, void (*handler)(int)) {
     ::sigaction(signal, &action, nullptr);
 }
 
+// The program's own hook, which ours takes the place of.
+lua_Hook own_hook = nullptr;
+int own_mask = 0;
+int own_count = 0;
+
+void restore_hook(lua_State* L) { lua_sethook(L, own_hook, own_mask, own_count); }
+
 void raise_interrupted(lua_State* L, lua_Debug*) {
-    lua_sethook(L, nullptr, 0, 0);
+    restore_hook(L);
+    if (L != main_fiber->thread()) return;  // a thread that was made meanwhile inherits hooks
     interrupted = 0;
     luaL_error(L, "interrupted!");
 }
@@ -40,9 +48,13 @@ void raise_interrupted(lua_State* L, lua_Debug*) {
 void on_interrupt(int signal) {
     ::signal(signal, SIG_DFL);
     interrupted = 1;
-    if (!main_fiber->dead()) {
-        lua_sethook(main_fiber->thread(), raise_interrupted,
-                    LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    lua_State* L = main_fiber->thread();
+    if (!main_fiber->dead() && lua_gethook(L) != raise_interrupted) {
+        own_hook = lua_gethook(L);
+        own_mask = lua_gethookmask(L);
+        own_count = lua_gethookcount(L);
+        lua_sethook(L, raise_interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT,
+                    1);
     }
     signalled->nudge();
 }
@@ -102,7 +114,7 @@ int take_signals(lua_State* L) {
     if (!interrupted) return 0;
     if (main_fiber->dead()) return SIGINT;
     if (main_fiber->state() != Fiber::State::parked) return 0;  // it raises when it goes on
-    lua_sethook(main_fiber->thread(), nullptr, 0, 0);
+    restore_hook(main_fiber->thread());
     interrupted = 0;
     signalled->interrupt(*main_fiber);
     return 0;

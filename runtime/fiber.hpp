@@ -62,7 +62,7 @@ public:
     void* runner = nullptr;
 
     // What the layer above touches first when the fiber goes on: the scheduler asks the processor's
-    // cache for it ahead of the fiber's turn. Any addresses will do. All of it is one cache line.
+    // cache for it ahead of the fiber's turn. Any addresses will do. Small: it is itself touched.
     class Touched {
     public:
         Touched() = default;
@@ -110,7 +110,7 @@ public:
 
 protected:
     // The fiber's work, on its own stack. No exception may leave it. After
-    // Scheduler::rest_until() it is called again.
+    // Scheduler::rest() it is called again.
     virtual void body() = 0;
 
     // Called once the fiber is dead, by whoever runs next and on its stack. Must not wait. May

@@ -67,9 +67,11 @@ Error Scheduler::start_now(Fiber& fiber) {
 
 Error Scheduler::reserve_stack(Fiber& fiber, StackPool& stacks) {
     if (Error error = stacks.reserve()) return error;
-    fiber.stack_pool_ = &stacks;
+    use_reserved(fiber, stacks);
     return {};
 }
+
+void Scheduler::use_reserved(Fiber& fiber, StackPool& stacks) { fiber.stack_pool_ = &stacks; }
 
 Error Scheduler::prepare(Fiber& fiber) {
     assert(fiber.state_ == Fiber::State::fresh && fiber.scheduler_ == nullptr);
@@ -103,7 +105,8 @@ void Scheduler::set_up_stack(Fiber& fiber, Stack stack, char* end) {
 
 // -- Switching ------------------------------------------------------------------------------------
 
-// Leaves `from` for `to`, and returns when `from` is switched back to; nullptr is the dispatcher.
+// Leaves `from` for `to`, and returns when `from` is switched back to, never if that has left
+// its stack for good; nullptr is the dispatcher.
 inline void Scheduler::switch_context(Fiber* from, Fiber* to) {
     if (accounting_) [[unlikely]]
         account(from);
@@ -233,7 +236,7 @@ void Scheduler::finish_departures() {
     while (!departures_.empty()) departures_.pop_front().departing();
 }
 
-// The first frame on every stack that was mounted; never returns.
+// The first frame on every stack; never returns.
 void Scheduler::enter(Fiber& first, void* left) {
     Scheduler& self = *first.scheduler_;
     self.arrived(left, nullptr);
@@ -246,6 +249,7 @@ void Scheduler::enter(Fiber& first, void* left) {
             self.wake_all(fiber->joiners_);
             fiber->leaves_stack_ = true;
             self.leave(*fiber);
+            std::abort();  // nobody comes back
         }
         fiber = &self.pass_stack_on(*fiber);
     }
@@ -267,6 +271,7 @@ Fiber& Scheduler::pass_stack_on(Fiber& fiber) {
         if (next != &fiber) {
             fiber.leaves_stack_ = true;
             switch_context(&fiber, next);
+            std::abort();  // nobody comes back
         }
     }
     if (accounting_) [[unlikely]]

@@ -85,6 +85,8 @@ public:
     // with the scheduler's own, if nobody has done it before; after this it cannot fail. Errors:
     // ENOMEM.
     static Error reserve_stack(Fiber& fiber, StackPool& stacks);
+    // The same for a stack that the caller has reserved.
+    static void use_reserved(Fiber& fiber, StackPool& stacks);
 
     // The same with a stack that the caller has taken from stacks(), and on which the fiber itself
     // may lie: the frames begin at `end` or a little below, what is above belongs to the caller.
@@ -107,8 +109,8 @@ public:
     // Errors: ECANCELED, EINTR, ENOMEM; never ETIMEDOUT.
     Error sleep_until(Deadline deadline);
 
-    // Begins park() for a fiber that needs no stack meanwhile: its body() must
-    // return at once, and is called again, perhaps on another stack, when the wait has ended;
+    // Begins park() for a fiber that needs no stack meanwhile and does not lie on it: its body()
+    // must return at once, and is called again, perhaps on another stack, when the wait has ended;
     // rested() then says what park() would have. Errors: those of before the wait; nothing has
     // begun then.
     Error rest(WaitList& list, Deadline deadline) { return begin_park(list, deadline); }

@@ -111,15 +111,17 @@ public:
     // Fills the read buffer until the request is met: `limit` bytes, or the delimiter that ends
     // first, or the end of the stream. Returns how many of the bytes in buffered() answer it; short
     // of that only at the end of the stream. Errors: EBUSY while another fiber is in here, EMSGSIZE
-    // when a delimiter is not among the first max_line() bytes.
+    // when a delimiter is not among the first max_line() bytes; with `immediate` EAGAIN when what
+    // is there is not enough.
     Result<std::size_t> fill(const Request& request, Deadline deadline);
 
     // The same for whatever arrives first: at most `limit` bytes, 0 at the end of the stream.
     Result<std::size_t> fill_any(std::size_t limit, Deadline deadline);
 
     // For a fiber that needs no stack while it waits for input: whether fill() and fill_any() would
-    // wait before anything else; the beginning of that wait, as Scheduler::rest() does it; and its
-    // end, which returns the errors of the wait. fill() is called then.
+    // wait before anything else; the beginning of that wait, as Scheduler::rest() does it, during
+    // which nobody else can read; and its end, which returns the errors of the wait. fill() is
+    // called then.
     bool must_await_input() const {
         return !reading_ && input_.empty() && descriptor_.must_await_input();
     }

@@ -93,6 +93,7 @@ Result<std::size_t> Socket::fill_more(const Request& request, std::size_t search
 // Between two system calls of one operation: a flood of data must neither hold the thread nor
 // outlive the deadline.
 Error Socket::may_go_on(Deadline deadline) {
+    if (deadline == immediate) return std::errc::operation_would_block;
     if (deadline != never && Clock::now() >= deadline) return std::errc::timed_out;
     return descriptor_.scheduler().checkpoint();
 }
@@ -110,7 +111,7 @@ Result<std::size_t> Socket::fill_any(std::size_t limit, Deadline deadline) {
 
 Error Socket::rest(Deadline deadline) {
     Error error = descriptor_.rest(deadline);
-    reading_ = !error;
+    if (!error) reading_ = true;
     return error;
 }
 
@@ -159,6 +160,7 @@ Result<std::size_t> Socket::fetch(std::size_t wanted, Deadline deadline) {
         input_.release_if_empty();
         if (would_block(error)) {
             descriptor_.drained(Direction::read);
+            if (deadline == immediate) return error;
         } else if (error != std::errc::interrupted) {
             return error;
         }

@@ -68,6 +68,28 @@ test.case('a C stack: delimiters in a table, which may change meanwhile', functi
   test.equal({ f:join() }, { true, 'some;' })
 end)
 
+test.case('a C stack: a limit in a table', function()
+  local options = { chunk = 4 }
+  local f, b, used = reader(function(s) return s:read(options) end)
+  test.ok(used > 0)
+  options.chunk = 'x'
+  b:write('some')
+  test.equal({ f:join() }, { true, 'some' })
+end)
+
+test.case('no C stack: the first read of a connection, and that of a pair', function()
+  for _, pair in ipairs { loopback.pair, loopback.unix_pair } do
+    local a, b = pair()
+    local f = fiber.spawn(function() return a:read(2), a:read(2) end)
+    test.eventually(function() return f:info().waiting end)
+    test.equal(f:info().memory.used, 0)
+    b:write('one')
+    test.eventually(function() return f:info().memory.used > 0 end)
+    b:write('2')
+    test.equal({ f:join() }, { true, 'on', 'e2' })
+  end
+end)
+
 test.case('a C stack: where C waits for an answer', function()
   local f, b, used = reader(function(s)
     return (string.gsub('x', 'x', function() return s:read(4) end))

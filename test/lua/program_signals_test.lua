@@ -90,6 +90,16 @@ test.case('SIGINT reaches a main fiber that another is in front of, and that com
   test.match(rest, ':5: interrupted!')
 end)
 
+test.case('the program\'s own hook outlives a SIGINT', function()
+  local process = parked [[
+    debug.sethook(function() end, 'l')
+    PARK
+    print(select(2, pcall(fiber.sleep, 1000)), (debug.gethook()) ~= nil)
+  ]]
+  process:signal('INT')
+  test.equal({ process:wait() }, { 'interrupted!\ttrue\n', 'exit', 0 })
+end)
+
 test.case('a second SIGINT kills', function()
   local process = parked [[
     PARK

@@ -233,6 +233,15 @@ test.case('the functions for coroutines say of anything else what they said befo
     { true, 'running' })
 end)
 
+test.case('the module can be opened again', function()
+  local opened = package.loaded['coir.fiber']
+  package.loaded['coir.fiber'] = nil
+  require 'coir.fiber'
+  package.loaded['coir.fiber'] = opened
+  test.equal(coroutine.status(coroutine.create(print)), 'suspended')
+  test.equal({ coroutine.resume(coroutine.create(function() return 7 end)) }, { true, 7 })
+end)
+
 test.case('ten thousand sleepers are small, and their memory comes back', function()
   local function resident_kib()
     collectgarbage()
