@@ -156,12 +156,14 @@ bool proceeds(lua_State* L) { return running_fiber(L) != nullptr && scheduler_of
                  {__builtin_frame_address(0), 5});
 }
 
-// begin_wait() for a read, which is where the fibers of a server wait: of what there is to touch
-// much may have left the caches by then. It hardly changes; connections that end soon spare it.
+// begin_wait() for a read, which is where the fibers of a server wait: in a crowd, much of what
+// there is to touch has left the caches by then. It hardly changes; connections that end soon spare
+// it.
 inline void begin_read(lua_State* L, const LuaSocket& s) {
     begin_wait(L);
-    Fiber& fiber = *scheduler_of(L).running();
-    if (fiber.switches() % 16 == 2) note_touched(L, fiber, s);
+    Scheduler& scheduler = scheduler_of(L);
+    Fiber& fiber = *scheduler.running();
+    if (scheduler.crowded() && fiber.switches() % 16 == 2) note_touched(L, fiber, s);
 }
 
 // A read is two halves, with its arguments on L's stack: it fills the buffer, which waits, and

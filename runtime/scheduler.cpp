@@ -13,7 +13,6 @@ namespace coir {
 
 namespace {
 
-constexpr std::size_t many_fibers = 32;  // that the processor's caches do not hold all of
 constexpr Deadline long_ago = Deadline::min();
 constexpr int farewell_turns = 100;
 
@@ -149,8 +148,8 @@ void Scheduler::account(Fiber* fiber) {
 }
 
 // Asks the processor for what the fibers after the next one will touch: the innermost frames, the
-// head of what waits there, and what the layer above has named. With many fibers all that is far
-// away, and others run meanwhile. Nothing is looked at here that was not asked for before: first
+// head of what waits there, and what the layer above has named. In a crowd all that is far away,
+// and others run meanwhile. Nothing is looked at here that was not asked for before: first
 // the fiber itself, then where the names are written. A fiber that names something goes on after
 // longer work of others: it is asked for one switch ahead, and all others two.
 [[gnu::always_inline]] inline void Scheduler::prefetch_turn() {
@@ -188,7 +187,7 @@ inline Fiber* Scheduler::first_ready() {
         return &next_.pop_front();
     if (turn_.empty() && !another_turn()) return nullptr;
     Fiber& fiber = turn_.pop_front();
-    if (alive_count_ >= many_fibers) [[unlikely]]  // out of the way of the few
+    if (crowded()) [[unlikely]]  // out of the way of the few
         prefetch_turn();
     return &fiber;
 }

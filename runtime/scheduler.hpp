@@ -118,8 +118,9 @@ public:
 
     WaitList& sleepers() { return sleepers_; }  // on which sleep_until() parks
 
-    // Whether there are so many fibers that one which waits had better give up its stack: to find a
-    // stack of its own in memory takes longer then than to begin on one that was just in use.
+    // Whether there are so many fibers that the processor's caches do not hold them. To find a
+    // stack of one's own in memory takes longer then than to begin on one that was just in use, so
+    // who waits had better give it up; and it pays to ask for what is touched next.
     bool crowded() const { return alive_count_ >= crowd; }
 
     // Waits until `fiber` is dead. Errors: EDEADLK when it is the running fiber; those of park().
