@@ -16,39 +16,18 @@
 #include <memory>
 #include <mutex>
 #include <new>
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "runtime/block_pool.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/error.hpp"
 #include "runtime/fiber.hpp"
+#include "runtime/function_fiber.hpp"
 #include "runtime/poller.hpp"
+#include "runtime/watcher.hpp"
 
 namespace coir {
-
-// What a registered descriptor's events are told to.
-class Watcher {
-public:
-    // Something has changed. May wake fibers; must not close, park or switch.
-    virtual void ready(const Poller::Event& event) = 0;
-
-    // Asks the processor's cache for the fiber that ready() will wake.
-    virtual void prefetch_waiter() {}
-
-protected:
-    ~Watcher() = default;
-};
-
-// Something to finish before the running fiber is left, for example output that was gathered.
-class Departure : public ListHook<Departure> {
-public:
-    // Called once, on the leaving fiber's stack. Must not wait.
-    virtual void departing() = 0;
-
-protected:
-    ~Departure() = default;
-};
 
 class Scheduler {
 public:
@@ -304,24 +283,6 @@ private:
     std::mutex posted_mutex_;
     std::vector<std::function<void()>> posted_;
     std::atomic<bool> has_posted_{false};
-};
-
-// A fiber around a C++ function object, which goes with its fiber's last frame; keeps itself alive
-// while it runs.
-template <class Function>
-class FunctionFiber final : public Fiber {
-public:
-    explicit FunctionFiber(Function function) : function_(std::move(function)) {}
-    std::shared_ptr<Fiber> self;
-
-private:
-    void body() override {
-        (*function_)();
-        function_.reset();
-    }
-    void ended() override { std::shared_ptr<Fiber> last = std::move(self); }
-
-    std::optional<Function> function_;
 };
 
 template <class Function>
