@@ -10,7 +10,7 @@
 
 #include "bindings/home.hpp"
 #include "bindings/interpreter.hpp"
-#include "bindings/lua_fiber.hpp"
+#include "bindings/new_fiber.hpp"
 #include "bindings/lua_heap.hpp"
 #include "bindings/lua_hooks.hpp"
 #include "bindings/report.hpp"

@@ -116,7 +116,7 @@ inline void push_view(lua_State* L, std::string_view text) {
 // refuses every question.
 inline bool inside_finalizer(lua_State* L) { return lua_gc(L, LUA_GCCOUNT) < 0; }
 
-// begin_wait() is in lua_fiber.hpp.
+// begin_wait() is in lua_wait.hpp.
 
 // Raises when `error` is cancellation or an interruption, and returns otherwise.
 void raise_error(lua_State* L, Error error);

@@ -6,8 +6,8 @@
 // frame.
 #include <new>
 
-#include "bindings/lua_fiber.hpp"
 #include "bindings/lua_sync.hpp"
+#include "bindings/lua_wait.hpp"
 #include "bindings/object.hpp"
 
 namespace coir {

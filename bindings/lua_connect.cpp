@@ -1,9 +1,5 @@
-// lua_connect.cpp: socket.tcp_connect, and what the functions that take a host and a port share.
-#include <algorithm>
-#include <cmath>
-
-#include "bindings/lua_fiber.hpp"
-#include "bindings/lua_socket.hpp"
+// lua_connect.cpp: socket.tcp_connect.
+#include "bindings/lua_socket_module.hpp"
 #include "runtime/connect.hpp"
 
 namespace coir {
@@ -85,51 +81,6 @@ int module_tcp_connect(lua_State* L) {
 }
 
 }  // namespace
-
-Endpoint check_endpoint(lua_State* L, int host, int port) {
-    Endpoint endpoint;
-    if (!lua_isnoneornil(L, host)) endpoint.host = check_text(L, host);
-    if (lua_type(L, port) == LUA_TNUMBER) {
-        int is_whole = 0;
-        lua_Integer whole = lua_tointegerx(L, port, &is_whole);
-        if (is_whole) {
-            lua_pushinteger(L, whole);
-        } else {
-            lua_pushvalue(L, port);
-        }
-        endpoint.service = to_view(L, -1);
-    } else {
-        endpoint.service = check_text(L, port);
-    }
-    return endpoint;
-}
-
-bool is_function(lua_State* L, int index) { return lua_isfunction(L, index); }
-bool is_text(lua_State* L, int index) { return lua_type(L, index) == LUA_TSTRING; }
-bool is_port(lua_State* L, int index) {
-    return is_text(L, index) || lua_type(L, index) == LUA_TNUMBER;
-}
-bool is_flag(lua_State* L, int index) { return lua_isboolean(L, index); }
-bool is_number(lua_State* L, int index) {
-    return lua_type(L, index) == LUA_TNUMBER && !std::isnan(lua_tonumber(L, index));
-}
-
-void push_fields(lua_State* L, int index, const char* function, std::span<const Field> fields) {
-    for (const Field& field : fields) {
-        lua_getfield(L, index, field.name);
-        if (lua_isnil(L, -1) || field.fits(L, -1)) continue;
-        luaL_error(L, "%s: %s must be %s, not %s", function, field.name, field.expected,
-                   luaL_typename(L, -1));
-    }
-    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-        std::string_view key = is_text(L, -2) ? to_view(L, -2) : std::string_view();
-        bool known = std::any_of(fields.begin(), fields.end(),
-                                 [key](const Field& field) { return key == field.name; });
-        if (known) continue;
-        luaL_tolstring(L, -2, nullptr);
-        luaL_error(L, "%s: unknown option %s", function, lua_tostring(L, -1));
-    }
-}
 
 void add_connect_functions(lua_State* L) {
     lua_pushcfunction(L, module_tcp_connect);

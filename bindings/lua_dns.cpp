@@ -1,6 +1,6 @@
 // lua_dns.cpp: the Lua module coir.dns: records of the DNS, and how its servers are asked.
-#include "bindings/lua_fiber.hpp"
 #include "bindings/lua_resolver.hpp"
+#include "bindings/lua_wait.hpp"
 #include "runtime/resolv_conf.hpp"
 
 namespace coir {

@@ -16,41 +16,6 @@ namespace coir {
 
 namespace {
 
-// An odd number of cache lines, so that the first lines of many fibers use all sets of the caches.
-constexpr std::size_t odd_lines(std::size_t size) { return ((size + 63) / 64 | 1) * 64; }
-
-// -- Lua threads ----------------------------------------------------------------------------------
-
-// Returns a place in the shared tables, where `false` stands for a handle from now on: what is put
-// there later needs no memory.
-int take_slot(lua_State* L, Home& home) {
-    int slot = home.free_slot != 0 ? home.free_slot : home.slots + 1;
-    push_shared(L, Home::handles);
-    lua_pushboolean(L, 0);
-    lua_rawseti(L, -2, slot);
-    push_shared(L, Home::threads);
-    int next_free = 0;
-    if (lua_rawgeti(L, -1, slot) == LUA_TNUMBER) next_free = static_cast<int>(lua_tointeger(L, -1));
-    lua_pushboolean(L, 0);
-    lua_rawseti(L, -3, slot);
-    lua_pop(L, 3);
-    home.free_slot = next_free;
-    home.slots = std::max(home.slots, slot);
-    return slot;
-}
-
-// Makes a Lua thread for the next fiber.
-void add_thread(lua_State* L, Home& home) {
-    lua_State* thread = lua_newthread(L);
-    mark_fiber_thread(thread);
-    int slot = take_slot(L, home);
-    push_shared(L, Home::threads);
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, slot);
-    lua_pop(L, 2);
-    home.idle[home.idle_count++] = {thread, slot};
-}
-
 // Keeps the thread for fibers to come if there is room. Cannot fail.
 void release_thread(Home& home, Home::IdleThread thread) {
     if (home.idle_count < Home::idle_limit) {
@@ -60,34 +25,6 @@ void release_thread(Home& home, Home::IdleThread thread) {
     lua_pushinteger(home.shared, home.free_slot);
     lua_rawseti(home.shared, Home::threads, thread.slot);
     home.free_slot = thread.slot;
-}
-
-// -- Fibers ---------------------------------------------------------------------------------------
-
-// Makes the handle at `index` that of `fiber`. Cannot fail.
-void attach(lua_State* L, int index, Home& home, LuaFiber& fiber) {
-    home.scheduler->number(fiber);
-    fiber.handle = new (lua_touserdata(L, index)) FiberHandle(fiber, fiber.id());
-    lua_pushvalue(L, index);
-    lua_xmove(L, home.shared, 1);
-    lua_rawseti(home.shared, Home::handles, fiber.slot);
-    home.fibers.insert(fiber);
-}
-
-// The Lua thread for the next fiber, with room for its function and arguments.
-Home::IdleThread idle_thread(lua_State* L, Home& home, int arguments) {
-    if (home.idle_count == 0) add_thread(L, home);
-    Home::IdleThread thread = home.idle[home.idle_count - 1];
-    if (!lua_checkstack(thread.thread, arguments + LUA_MINSTACK))
-        luaL_error(L, "too many arguments");
-    return thread;
-}
-
-// Makes the idle thread that of `fiber`, with the function and its arguments. Cannot fail.
-void take_over(lua_State* L, int function, Home& home, LuaFiber& fiber) {
-    --home.idle_count;
-    attach(L, function - 1, home, fiber);
-    lua_xmove(L, fiber.thread(), lua_gettop(L) - function + 1);
 }
 
 void destroy(Home& home, LuaFiber& fiber) {
@@ -114,97 +51,6 @@ int pack(lua_State* L) {
 int raise_too_many(lua_State* L) { return luaL_error(L, "too many results"); }
 
 }  // namespace
-
-// -- Life -----------------------------------------------------------------------------------------
-
-void push_new_handle(lua_State* L, int user_values) {
-    lua_newuserdatauv(L, sizeof(FiberHandle), user_values);
-    push_shared(L, Home::fiber_metatable);
-    lua_setmetatable(L, -2);
-}
-
-Error FiberPlace::take(lua_State* L, int arguments, std::size_t size, bool on_stack) {
-    Home& home = home_of(L);
-    Home::IdleThread thread = idle_thread(L, home, arguments);
-    birth = {&home, thread.thread, thread.slot};
-    bytes = odd_lines(size);
-    StackPool& stacks = home.scheduler->stacks();
-    if (on_stack) {
-        Result<Stack> taken = stacks.take();
-        if (!taken) return taken.error();
-        stack = *taken;
-        memory = stack.top() - bytes;
-        return {};
-    }
-    if (Error error = stacks.reserve()) return error;
-    memory = LuaHeap::allocate(home.fiber_memory, nullptr, 0, bytes);
-    if (memory != nullptr) return {};
-    stacks.unreserve();
-    return std::errc::not_enough_memory;
-}
-
-void FiberPlace::give(lua_State* L, int function, LuaFiber& fiber) const {
-    Home& home = *birth.home;
-    if (stack.bottom != nullptr) {
-        home.scheduler->give_stack(fiber, stack, static_cast<char*>(memory));
-    } else {
-        fiber.bytes = bytes;
-        Scheduler::use_reserved(fiber, home.scheduler->stacks());
-    }
-    take_over(L, function, home, fiber);
-}
-
-// Whoever makes a fiber mostly makes more of them: where its code is has to be found once.
-void note_creator(lua_State* L, LuaFiber& fiber) {
-    lua_Debug caller;
-    if (!lua_getstack(L, 1, &caller) || !lua_getinfo(L, "fl", &caller)) return;
-    Home& home = home_of(L);
-    if (lua_topointer(L, -1) != home.creator_address) {
-        home.creator_address = lua_topointer(L, -1);
-        lua_pushvalue(L, -1);
-        lua_xmove(L, home.shared, 1);
-        lua_replace(home.shared, Home::creator);  // as long as it is there, so is its address
-        lua_getinfo(L, "S", &caller);
-        std::memcpy(home.creator_source, caller.short_src, sizeof caller.short_src);
-    }
-    lua_pop(L, 1);
-    std::memcpy(fiber.created_source, home.creator_source, sizeof fiber.created_source);
-    fiber.created_line = caller.currentline;
-}
-
-void start_new_fiber(lua_State* L, LuaFiber& fiber, bool now) {
-    Scheduler& scheduler = scheduler_of(L);
-    if (LuaFiber* self = running_fiber(L))
-        self->waiter = L;  // where it stands while the new one runs
-    // Its stack is reserved, so that neither can fail.
-    (void)(now && !inside_finalizer(L) ? scheduler.start_now(fiber) : scheduler.start(fiber));
-}
-
-namespace {
-
-class MainFiber final : public LuaFiber {
-public:
-    MainFiber(const Birth& birth, int (*main)(lua_State* L)) : LuaFiber(birth), main_(main) {}
-
-private:
-    void body() override { main_(thread()); }
-    void ended() override { leave_home(); }
-
-    int (*main_)(lua_State* L);
-};
-
-}  // namespace
-
-LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L)) {
-    Home& home = home_of(L);
-    void* memory = lua_newuserdatauv(L, sizeof(MainFiber), 0);
-    luaL_ref(L, LUA_REGISTRYINDEX);
-    push_new_handle(L);
-    auto* fiber = new (memory) MainFiber({&home, L, take_slot(L, home)}, main);
-    attach(L, -1, home, *fiber);
-    lua_pop(L, 1);
-    return *fiber;
-}
 
 void LuaFiber::body() {
     call();
@@ -333,36 +179,10 @@ LuaFiber& check_running_fiber(lua_State* L) {
     return *fiber;
 }
 
-void refuse_wait(lua_State* L) {
-    LuaFiber* fiber = running_fiber(L);
-    if (fiber == nullptr) luaL_error(L, "cannot wait outside a fiber");
-    if (inside_finalizer(L)) luaL_error(L, "cannot wait inside a finalizer");
-    fiber->waiter = L;
-    (void)scheduler_of(L).checkpoint();  // lets others run, now and then
-    raise_cancelled(L);
-}
-
 LuaFiber& check_living_fiber(lua_State* L, int index) {
     FiberHandle& handle = check_fiber(L, index);
     if (handle.fiber == nullptr) luaL_error(L, "the fiber is dead");
     return *handle.fiber;
-}
-
-// Of a call record only the address is known and, in all versions of Lua up to now, that it begins
-// with the address of the function's place on the Lua stack. All are hints, which may be wrong.
-void note_touched(lua_State* L, Fiber& fiber, Fiber::Touched one, Fiber::Touched another) {
-    constexpr std::size_t line = 64;
-    lua_Debug own, caller;
-    if (!lua_getstack(L, 0, &own) || !lua_getstack(L, 1, &caller)) return;
-    const char* place = *reinterpret_cast<const char* const*>(own.i_ci);
-    const void* const* function = *reinterpret_cast<const void* const* const*>(caller.i_ci);
-    fiber.set_touched({{{reinterpret_cast<const char*>(L) + 2 * line, 2},
-                        {own.i_ci, 1},
-                        {caller.i_ci, 1},
-                        {place - line, 4},
-                        {*function, 1},
-                        one,
-                        another}});
 }
 
 void push_fiber(lua_State* L, const LuaFiber& fiber) {

@@ -125,100 +125,10 @@ inline LuaFiber* running_fiber(lua_State* L) {
 // The same; raises outside of one.
 LuaFiber& check_running_fiber(lua_State* L);
 
-// Whether the running fiber is inside a finalizer. To ask the collector takes longer.
-inline bool inside_finalizer(lua_State* L, const LuaFiber& fiber) {
-    return !fiber.is_in_lua(L) && inside_finalizer(L);
-}
-
-// Raises what keeps L from waiting now.
-void refuse_wait(lua_State* L);
-
-// Every binding that can wait begins here: refuses outside a fiber and inside a finalizer, raises
-// in a cancelled fiber, and notes which Lua thread is about to wait.
-inline void begin_wait(lua_State* L) {
-    LuaFiber* fiber = running_fiber(L);
-    if (fiber == nullptr || fiber->cancelled() || inside_finalizer(L, *fiber)) refuse_wait(L);
-    fiber->waiter = L;
-}
-
-// Whether the running fiber goes on in L, whose continuation was called. A C library may have
-// resumed L by itself, with something above the `count` values that were there: that is dropped,
-// and L has to yield again.
-inline bool goes_on(lua_State* L, lua_KContext count) {
-    const LuaFiber* fiber = running_fiber(L);
-    if (fiber != nullptr && fiber->thread() == L) return true;
-    lua_settop(L, static_cast<int>(count));
-    return false;
-}
-
-// What a function does when its wait has ended: pushes its results.
-using Ended = int (*)(lua_State* L, Error woken_by);
-
-template <Ended ended>
-int wait_over(lua_State* L, int, lua_KContext count) {
-    if (!goes_on(L, count)) return lua_yieldk(L, 0, count, wait_over<ended>);
-    return ended(L, scheduler_of(L).rested());
-}
-
-// Waits on the list, which must live as long as L's function is called. In a crowd, or if `rests`,
-// the fiber keeps no C stack where that can be.
-template <Ended ended>
-int wait_on(lua_State* L, WaitList& list, Deadline deadline, bool rests = false) {
-    Scheduler& scheduler = scheduler_of(L);
-    rests = (rests || scheduler.crowded()) && running_fiber(L)->can_rest(L);
-    if (!rests) return ended(L, scheduler.park(list, deadline));
-    if (Error error = scheduler.rest(list, deadline)) return ended(L, error);
-    return lua_yieldk(L, 0, lua_gettop(L), wait_over<ended>);
-}
-
 // The handle at `index`; raises for anything else.
 FiberHandle& check_fiber(lua_State* L, int index);
 // The fiber of the handle at `index`; raises `the fiber is dead` when it is.
 LuaFiber& check_living_fiber(lua_State* L, int index);
-
-// Pushes the handle of a fiber to come.
-void push_new_handle(lua_State* L, int user_values = FiberHandle::user_values);
-
-// Where a new fiber will be. One that lies on its own stack, which it has at once then, is faster
-// to switch to: what a switch touches is closer together. Others need less memory.
-struct FiberPlace {
-    // Takes all that can be short, for a fiber of `size` bytes. Error: ENOMEM.
-    Error take(lua_State* L, int arguments, std::size_t size, bool on_stack);
-    // Gives it to the fiber that was made there, with the function. Cannot fail.
-    void give(lua_State* L, int function, LuaFiber& fiber) const;
-
-    LuaFiber::Birth birth;
-    void* memory;
-    std::size_t bytes;
-    Stack stack{};
-};
-
-// Makes a fiber that will call the function at `function`, above its handle, with the arguments
-// that follow. They are popped, and the fiber must be started. `what` is for T, which is destroyed
-// with the fiber. Error: ENOMEM; nothing has changed then.
-template <class T, class... What>
-Result<T*> make_fiber(lua_State* L, int function, bool on_stack, What&... what) {
-    FiberPlace place;
-    if (Error error = place.take(L, lua_gettop(L) - function, sizeof(T), on_stack)) return error;
-    auto* fiber = new (place.memory) T(place.birth, what...);
-    place.give(L, function, *fiber);
-    return fiber;
-}
-
-// Notes where the function that has called L's makes the fiber, for people.
-void note_creator(lua_State* L, LuaFiber& fiber);
-
-// Starts a new fiber: at once, but nobody runs while a finalizer does, or after those that are
-// ready.
-void start_new_fiber(lua_State* L, LuaFiber& fiber, bool now);
-
-// Makes a new fiber that will call main(L) on the state's main Lua thread, which L must be. It
-// lives as long as the state.
-LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L));
-
-// Notes what the running fiber will touch when the C function that L runs goes on after a wait:
-// Lua's thread, call records and stack, and what the caller knows of.
-void note_touched(lua_State* L, Fiber& fiber, Fiber::Touched one, Fiber::Touched another);
 
 // Pushes the handle of a living fiber.
 void push_fiber(lua_State* L, const LuaFiber& fiber);

@@ -3,7 +3,8 @@
 
 #include "bindings/indexed_value.hpp"
 #include "bindings/lua_failure.hpp"
-#include "bindings/lua_fiber.hpp"
+#include "bindings/lua_wait.hpp"
+#include "bindings/new_fiber.hpp"
 #include "bindings/lua_sync.hpp"
 
 namespace coir {

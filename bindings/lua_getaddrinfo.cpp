@@ -1,8 +1,8 @@
 // lua_getaddrinfo.cpp: socket.getaddrinfo().
 #include <charconv>
 
-#include "bindings/lua_fiber.hpp"
 #include "bindings/lua_resolver.hpp"
+#include "bindings/lua_wait.hpp"
 #include "bindings/socket_names.hpp"
 
 namespace coir {

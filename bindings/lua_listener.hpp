@@ -7,9 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "bindings/lua_fiber.hpp"
-#include "bindings/lua_socket.hpp"
+#include "bindings/lua_socket_module.hpp"
+#include "bindings/new_fiber.hpp"
 #include "runtime/datagram.hpp"
+#include "runtime/listener.hpp"
 
 namespace coir {
 

@@ -3,15 +3,14 @@
 
 #include <limits>
 
-#include "bindings/lua_fiber.hpp"
-#include "bindings/lua_resolver.hpp"
+#include "bindings/lua_wait.hpp"
 #include "bindings/object.hpp"
 #include "runtime/datagram.hpp"
-#include "runtime/endpoint.hpp"
-#include "runtime/listener.hpp"
 #include "runtime/socket.hpp"
 
 namespace coir {
+
+class Listener;
 
 inline constexpr double longest_timeout = 1e18;  // of SO_RCVTIMEO and SO_SNDTIMEO; above: none
 
@@ -125,6 +124,11 @@ inline int check_descriptor(lua_State* L, int index) {
     return fd == static_cast<int>(fd) ? static_cast<int>(fd) : -1;
 }
 
+// Room for `n` string views that lives as long as it stays on the stack.
+inline std::string_view* push_views(lua_State* L, std::size_t n) {
+    return static_cast<std::string_view*>(lua_newuserdatauv(L, n * sizeof(std::string_view), 0));
+}
+
 // Pushes {host =, port =, family =} for an address.
 void push_sender(lua_State* L, const Address& address);
 // The same with {type =, protocol =}, as s:name() returns it.
@@ -136,40 +140,15 @@ struct AskedDatagram {
     Arrival arrival;
 };
 
-// -- What the functions of the module share -------------------------------------------------------
-
-// fail_look_up() without a message of its own.
-inline int module_failure(lua_State* L, Error error) { return fail_look_up(L, error, {}); }
-
-// The host and the port at these indexes: a string or nil, and a number or a string. Raises for
-// others. What it makes text of it leaves on the stack.
-Endpoint check_endpoint(lua_State* L, int host, int port);
-
-// An option in a table: its name, and what it may be beside nil.
-struct Field {
-    const char* name;
-    const char* expected;  // "a function"
-    bool (*fits)(lua_State* L, int index);
-};
-bool is_function(lua_State* L, int index);
-bool is_text(lua_State* L, int index);    // a string
-bool is_port(lua_State* L, int index);    // a number or a string
-bool is_number(lua_State* L, int index);  // and not NaN
-bool is_flag(lua_State* L, int index);    // a boolean
-
-// Pushes these fields of the table at `index`, one after the other. Raises for one that does not
-// fit, and for any that is not among them; `function` is who complains.
-void push_fields(lua_State* L, int index, const char* function, std::span<const Field> fields);
-
 // Each adds its methods to the table on top of the stack.
 void add_plain_methods(lua_State* L);
 void add_transfer_methods(lua_State* L);
-void add_stream_methods(lua_State* L);
+void add_read_methods(lua_State* L);
+void add_write_methods(lua_State* L);
 void add_option_methods(lua_State* L);
 void add_server_methods(lua_State* L);
 
-// Each adds its functions to the table on top of the stack.
-void add_connect_functions(lua_State* L);
-void add_server_functions(lua_State* L);
+// Makes the metatables of sockets and of what they have buffered.
+void make_socket_class(lua_State* L);
 
 }  // namespace coir

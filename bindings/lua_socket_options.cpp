@@ -1,37 +1,21 @@
 // lua_socket_options.cpp: setsockopt, getsockopt and linger. What each option is says the table in
 // runtime/socket_options.cpp.
+#include "bindings/lua_socket_options.hpp"
+
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 
 #include <climits>
 #include <cmath>
 #include <cstring>
 
-#include "bindings/lua_socket.hpp"
 #include "bindings/socket_names.hpp"
-#include "runtime/socket_options.hpp"
 
 namespace coir {
 
 namespace {
 
 using Type = SocketOption::Type;
-
-Error set_option(LuaSocket& s, const SocketOption& option, const void* value, std::size_t size) {
-    int result = ::setsockopt(s.socket.fd(), option.level, option.number, value,
-                              static_cast<socklen_t>(size));
-    return result == 0 ? Error() : last_errno();
-}
-
-template <class T>
-Error get_option(LuaSocket& s, const SocketOption& option, T& value, socklen_t& size) {
-    size = sizeof value;
-    int result = ::getsockopt(s.socket.fd(), option.level, option.number, &value, &size);
-    return result == 0 ? Error() : last_errno();
-}
 
 // The option that arguments 2 and 3 name. Raises for a name that its level does not have.
 struct Named {
@@ -80,84 +64,6 @@ int check_int(lua_State* L, int index) {
     if (value < INT_MIN || value > INT_MAX)
         luaL_argerror(L, index, "value does not fit into 32 bits");
     return static_cast<int>(value);
-}
-
-// -- Multicast groups -----------------------------------------------------------------------------
-
-// The index of the interface that `index` says by number or name; 0 for nil. ENODEV when there is
-// none.
-Result<unsigned> to_interface(lua_State* L, int index) {
-    if (lua_isnoneornil(L, index)) return 0U;
-    if (lua_type(L, index) == LUA_TNUMBER) {
-        int whole = 0;
-        lua_Integer number = lua_tointegerx(L, index, &whole);
-        if (!whole || number < 0 || number > INT_MAX) return std::errc::no_such_device;
-        return static_cast<unsigned>(number);
-    }
-    if (lua_type(L, index) != LUA_TSTRING)
-        luaL_argerror(L, 4, "an interface is a name or a number");
-    unsigned number = ::if_nametoindex(lua_tostring(L, index));
-    if (number == 0) return std::errc::no_such_device;
-    return number;
-}
-
-// A group, or {group =, interface =}: pushes both.
-void push_group(lua_State* L, int index) {
-    if (lua_istable(L, index)) {
-        lua_getfield(L, index, "group");
-        lua_getfield(L, index, "interface");
-    } else {
-        lua_pushvalue(L, index);
-        lua_pushnil(L);
-    }
-    if (lua_type(L, -2) != LUA_TSTRING) {
-        luaL_argerror(L, 4, "string expected, or {group = string, interface = string or number}");
-    }
-}
-
-Error set_membership4(lua_State* L, LuaSocket& s, const SocketOption& option) {
-    push_group(L, 4);
-    Result<Address> group = Address::inet(AF_INET, to_view(L, -2), 0);
-    if (!group) return group.error();
-    ip_mreqn request{};
-    request.imr_multiaddr = reinterpret_cast<const sockaddr_in*>(group->data())->sin_addr;
-    bool by_address = lua_type(L, -1) == LUA_TSTRING;
-    Result<Address> own = by_address ? Address::inet(AF_INET, to_view(L, -1), 0)
-                                     : Result<Address>(std::errc::invalid_argument);
-    if (own) {
-        request.imr_address = reinterpret_cast<const sockaddr_in*>(own->data())->sin_addr;
-    } else {
-        Result<unsigned> interface = to_interface(L, -1);
-        if (!interface) return interface.error();
-        request.imr_ifindex = static_cast<int>(*interface);
-    }
-    return set_option(s, option, &request, sizeof request);
-}
-
-Error set_membership6(lua_State* L, LuaSocket& s, const SocketOption& option) {
-    push_group(L, 4);
-    Result<Address> group = Address::inet(AF_INET6, to_view(L, -2), 0);
-    if (!group) return group.error();
-    Result<unsigned> interface = to_interface(L, -1);
-    if (!interface) return interface.error();
-    ipv6_mreq request{};
-    request.ipv6mr_multiaddr = reinterpret_cast<const sockaddr_in6*>(group->data())->sin6_addr;
-    request.ipv6mr_interface = *interface;
-    return set_option(s, option, &request, sizeof request);
-}
-
-Error set_interface4(lua_State* L, LuaSocket& s, const SocketOption& option) {
-    bool text = lua_type(L, 4) == LUA_TSTRING;
-    Result<Address> own = Address::inet(AF_INET, text ? to_view(L, 4) : "", 0);
-    ip_mreqn request{};
-    if (own) {
-        request.imr_address = reinterpret_cast<const sockaddr_in*>(own->data())->sin_addr;
-    } else {
-        Result<unsigned> interface = to_interface(L, 4);
-        if (!interface) return interface.error();
-        request.imr_ifindex = static_cast<int>(*interface);
-    }
-    return set_option(s, option, &request, sizeof request);
 }
 
 // -- set ------------------------------------------------------------------------------------------
@@ -232,73 +138,6 @@ int push_interface4(lua_State* L, LuaSocket& s, const SocketOption& option) {
     lua_pushstring(L, ::inet_ntop(AF_INET, &own, text, sizeof text));
     return 1;
 }
-
-#ifdef __linux__
-void set_integer(lua_State* L, const char* name, lua_Integer value) {
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, name);
-}
-
-int push_credentials(lua_State* L, LuaSocket& s, const SocketOption& option) {
-    ucred peer{};
-    socklen_t size;
-    if (Error error = get_option(s, option, peer, size)) return fail(L, s, error);
-    lua_createtable(L, 0, 3);
-    set_integer(L, "pid", peer.pid);
-    set_integer(L, "uid", peer.uid);
-    set_integer(L, "gid", peer.gid);
-    return 1;
-}
-
-const char* state_name(unsigned state) {
-    static const char* const names[] = {"UNKNOWN",    "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
-                                        "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
-                                        "CLOSE_WAIT", "LAST_ACK",    "LISTEN",    "CLOSING"};
-    return names[state < std::size(names) ? state : 0];
-}
-
-// The fields of struct tcp_info under their own names; times are the kernel's microseconds or
-// milliseconds, as tcp(7) has them.
-int push_tcp_info(lua_State* L, LuaSocket& s, const SocketOption& option) {
-    tcp_info info{};
-    socklen_t size;
-    if (Error error = get_option(s, option, info, size)) return fail(L, s, error);
-    lua_createtable(L, 0, 28);
-    lua_pushstring(L, state_name(info.tcpi_state));
-    lua_setfield(L, -2, "state");
-#define FIELD(name) set_integer(L, #name, info.tcpi_##name)
-    FIELD(ca_state);
-    FIELD(retransmits);
-    FIELD(probes);
-    FIELD(backoff);
-    FIELD(options);
-    FIELD(rto);
-    FIELD(ato);
-    FIELD(snd_mss);
-    FIELD(rcv_mss);
-    FIELD(unacked);
-    FIELD(sacked);
-    FIELD(lost);
-    FIELD(retrans);
-    FIELD(fackets);
-    FIELD(last_data_sent);
-    FIELD(last_data_recv);
-    FIELD(last_ack_recv);
-    FIELD(pmtu);
-    FIELD(rcv_ssthresh);
-    FIELD(rtt);
-    FIELD(rttvar);
-    FIELD(snd_ssthresh);
-    FIELD(snd_cwnd);
-    FIELD(advmss);
-    FIELD(reordering);
-    FIELD(rcv_rtt);
-    FIELD(rcv_space);
-    FIELD(total_retrans);
-#undef FIELD
-    return 1;
-}
-#endif
 
 int push_seconds(lua_State* L, double seconds) {
     lua_pushnumber(L, std::isinf(seconds) ? 0 : seconds);

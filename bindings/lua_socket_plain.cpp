@@ -6,6 +6,7 @@
 
 #include "bindings/lua_socket.hpp"
 #include "bindings/socket_names.hpp"
+#include "runtime/listener.hpp"
 
 namespace coir {
 

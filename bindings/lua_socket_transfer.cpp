@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "bindings/lua_fiber.hpp"
 #include "bindings/lua_socket.hpp"
 #include "bindings/socket_names.hpp"
 

@@ -6,7 +6,7 @@
 
 #include <new>
 
-#include "bindings/lua_fiber.hpp"
+#include "bindings/lua_wait.hpp"
 #include "bindings/object.hpp"
 
 namespace coir {

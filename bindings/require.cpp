@@ -7,7 +7,7 @@
 #include <new>
 
 #include "bindings/home.hpp"
-#include "bindings/lua_fiber.hpp"
+#include "bindings/lua_wait.hpp"
 
 namespace coir {
 
