@@ -30,7 +30,6 @@ void release_thread(Home& home, Home::IdleThread thread) {
 void destroy(Home& home, LuaFiber& fiber) {
     std::size_t bytes = fiber.bytes;
     fiber.~LuaFiber();
-    if (bytes == 0) return;
     LuaHeap::allocate(home.fiber_memory, &fiber, bytes, 0);
     // To look for free pages while a crowd is leaving would hold it up.
     if (home.fiber_memory->used() == 0) home.fiber_memory->when_due();

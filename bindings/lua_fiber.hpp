@@ -50,8 +50,9 @@ public:
         Home* home;
         lua_State* thread;
         int slot;
+        std::size_t bytes;  // of its memory
     };
-    explicit LuaFiber(const Birth& birth) : slot(birth.slot) {
+    explicit LuaFiber(const Birth& birth) : slot(birth.slot), bytes(birth.bytes) {
         owner = birth.home;
         runner = birth.thread;
     }
@@ -60,6 +61,7 @@ public:
     lua_State* thread() const { return static_cast<lua_State*>(runner); }
 
     int slot;  // of the tables of handles and threads
+    std::size_t bytes;
     FiberHandle* handle = nullptr;
     LuaFiber* next_in_chain = nullptr;  // of the FiberIndex
     int last_errno = 0;                 // what coir set errno() to
@@ -67,7 +69,6 @@ public:
     Duration ran_before{};  // ran() when fiber.top() was called last
     bool named = false;
     bool has_storage = false;
-    std::size_t bytes = 0;  // of the memory to give back; 0: it lies on its own C stack
     int created_line = -1;
     char created_source[LUA_IDSIZE];  // where created_line is, if it is known
 
@@ -78,15 +79,8 @@ public:
     virtual const struct AskedDatagram* asked() const { return nullptr; }
 
     // Whether nothing is on the C stack of the fiber, which runs L, but calls that Lua can return
-    // to by itself. No finalizer is, then.
+    // to by itself: it can leave its stack while it waits. No finalizer is there, then.
     bool is_in_lua(lua_State* L) const { return L == runner && lua_isyieldable(L) != 0; }
-
-    // Whether L, which is about to wait, can leave the C stack for it.
-    bool can_rest(lua_State* L) const {
-        const void* self = this;
-        bool lies_there = self >= stack().bottom && self < stack().top();
-        return !lies_there && is_in_lua(L);
-    }
 
     // False when there is no memory for it.
     bool try_set_name(std::string_view name);

@@ -44,7 +44,7 @@ int start_fiber(lua_State* L, Start how) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     push_new_handle(L);
     lua_insert(L, 1);
-    Result<LuaFiber*> fiber = make_fiber<LuaFiber>(L, 2, false);
+    Result<LuaFiber*> fiber = make_fiber<LuaFiber>(L, 2);
     if (!fiber) {
         return push_failure(L, fiber.error(), "cannot start a fiber (%I alive)",
                             static_cast<LUAI_UACINT>(scheduler_of(L).fibers()));
@@ -81,7 +81,7 @@ int fiber_sleep(lua_State* L) {
     Scheduler& scheduler = scheduler_of(L);
     if (seconds <= 0) return sleep_ended(L, scheduler.yield());
     LuaFiber& fiber = *running_fiber(L);
-    if (fiber.can_rest(L)) note_touched(L, fiber, {fiber.handle, 1}, {nullptr, 0});
+    if (fiber.is_in_lua(L)) note_touched(L, fiber, {fiber.handle, 1}, {nullptr, 0});
     return wait_on<sleep_ended>(L, scheduler.sleepers(), deadline_after(seconds), true);
 }
 

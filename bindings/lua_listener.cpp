@@ -204,8 +204,7 @@ bool start_serving(lua_State* L, int index, lua_CFunction function, std::size_t 
         lua_pushvalue(L, index);
         lua_rawgeti(L, sockets, static_cast<lua_Integer>(i + 1));
         Result<Address> address = shared.listener.sockets()[i]->name();
-        Result<ServingFiber*> fiber =
-            make_fiber<ServingFiber>(L, sockets + 2, true, shared.listener);
+        Result<ServingFiber*> fiber = make_fiber<ServingFiber>(L, sockets + 2, shared.listener);
         if (!fiber) {
             shared.listener.close();
             module_failure(L, fiber.error());

@@ -96,8 +96,7 @@ template <class T, class... What>
 Error start_handler(lua_State* L, LuaListener& shared, const Socket& socket, int function,
                     What&... what) {
     for (;;) {
-        bool on_stack = !scheduler_of(L).crowded();
-        Result<T*> fiber = make_fiber<T>(L, function, on_stack, shared, what...);
+        Result<T*> fiber = make_fiber<T>(L, function, shared, what...);
         bool had_client = std::exchange(shared.incoming, nullptr) != nullptr;
         if (fiber) {
             start_new_fiber(L, **fiber, true);

@@ -54,7 +54,7 @@ int read_on(lua_State* L, int, lua_KContext count) {
 }
 
 // Whether the fiber keeps no C stack while it waits: in a crowd, where that can be.
-bool may_rest(lua_State* L) { return scheduler_of(L).crowded() && running_fiber(L)->can_rest(L); }
+bool may_rest(lua_State* L) { return scheduler_of(L).crowded() && running_fiber(L)->is_in_lua(L); }
 
 // A read that does so. What is there is taken at once; a part of what was asked for is no reason to
 // rest, because more will follow.

@@ -53,7 +53,7 @@ int wait_over(lua_State* L, int, lua_KContext count) {
 template <Ended ended>
 int wait_on(lua_State* L, WaitList& list, Deadline deadline, bool rests = false) {
     Scheduler& scheduler = scheduler_of(L);
-    rests = (rests || scheduler.crowded()) && running_fiber(L)->can_rest(L);
+    rests = (rests || scheduler.crowded()) && running_fiber(L)->is_in_lua(L);
     if (!rests) return ended(L, scheduler.park(list, deadline));
     if (Error error = scheduler.rest(list, deadline)) return ended(L, error);
     return lua_yieldk(L, 0, lua_gettop(L), wait_over<ended>);

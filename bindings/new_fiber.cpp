@@ -79,21 +79,13 @@ void push_new_handle(lua_State* L, int user_values) {
     lua_setmetatable(L, -2);
 }
 
-Error FiberPlace::take(lua_State* L, int arguments, std::size_t size, bool on_stack) {
+Error FiberPlace::take(lua_State* L, int arguments, std::size_t size) {
     Home& home = home_of(L);
     Home::IdleThread thread = idle_thread(L, home, arguments);
-    birth = {&home, thread.thread, thread.slot};
-    bytes = odd_lines(size);
+    birth = {&home, thread.thread, thread.slot, odd_lines(size)};
     StackPool& stacks = home.scheduler->stacks();
-    if (on_stack) {
-        Result<Stack> taken = stacks.take();
-        if (!taken) return taken.error();
-        stack = *taken;
-        memory = stack.top() - bytes;
-        return {};
-    }
     if (Error error = stacks.reserve()) return error;
-    memory = LuaHeap::allocate(home.fiber_memory, nullptr, 0, bytes);
+    memory = LuaHeap::allocate(home.fiber_memory, nullptr, 0, birth.bytes);
     if (memory != nullptr) return {};
     stacks.unreserve();
     return std::errc::not_enough_memory;
@@ -101,12 +93,7 @@ Error FiberPlace::take(lua_State* L, int arguments, std::size_t size, bool on_st
 
 void FiberPlace::give(lua_State* L, int function, LuaFiber& fiber) const {
     Home& home = *birth.home;
-    if (stack.bottom != nullptr) {
-        home.scheduler->give_stack(fiber, stack, static_cast<char*>(memory));
-    } else {
-        fiber.bytes = bytes;
-        Scheduler::use_reserved(fiber, home.scheduler->stacks());
-    }
+    Scheduler::use_reserved(fiber, home.scheduler->stacks());
     take_over(L, function, home, fiber);
 }
 
@@ -156,7 +143,7 @@ LuaFiber& make_main_fiber(lua_State* L, int (*main)(lua_State* L)) {
     void* memory = lua_newuserdatauv(L, sizeof(MainFiber), 0);
     luaL_ref(L, LUA_REGISTRYINDEX);
     push_new_handle(L);
-    auto* fiber = new (memory) MainFiber({&home, L, take_slot(L, home)}, main);
+    auto* fiber = new (memory) MainFiber({&home, L, take_slot(L, home), sizeof(MainFiber)}, main);
     attach(L, -1, home, *fiber);
     lua_pop(L, 1);
     return *fiber;

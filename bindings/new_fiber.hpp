@@ -8,27 +8,24 @@ namespace coir {
 // Pushes the handle of a fiber to come.
 void push_new_handle(lua_State* L, int user_values = FiberHandle::user_values);
 
-// Where a new fiber will be. One that lies on its own stack, which it has at once then, is faster
-// to switch to: what a switch touches is closer together. Others need less memory.
+// Where a new fiber will be.
 struct FiberPlace {
     // Takes all that can be short, for a fiber of `size` bytes. Error: ENOMEM.
-    Error take(lua_State* L, int arguments, std::size_t size, bool on_stack);
+    Error take(lua_State* L, int arguments, std::size_t size);
     // Gives it to the fiber that was made there, with the function. Cannot fail.
     void give(lua_State* L, int function, LuaFiber& fiber) const;
 
     LuaFiber::Birth birth;
     void* memory;
-    std::size_t bytes;
-    Stack stack{};
 };
 
 // Makes a fiber that will call the function at `function`, above its handle, with the arguments
 // that follow. They are popped, and the fiber must be started. `what` is for T, which is destroyed
 // with the fiber. Error: ENOMEM; nothing has changed then.
 template <class T, class... What>
-Result<T*> make_fiber(lua_State* L, int function, bool on_stack, What&... what) {
+Result<T*> make_fiber(lua_State* L, int function, What&... what) {
     FiberPlace place;
-    if (Error error = place.take(L, lua_gettop(L) - function, sizeof(T), on_stack)) return error;
+    if (Error error = place.take(L, lua_gettop(L) - function, sizeof(T))) return error;
     auto* fiber = new (place.memory) T(place.birth, what...);
     place.give(L, function, *fiber);
     return fiber;

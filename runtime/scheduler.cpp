@@ -4,8 +4,6 @@
 #include <cassert>
 #include <utility>
 
-#include "runtime/context.hpp"
-#include "runtime/instrument.hpp"
 #include "runtime/prefetch.hpp"
 
 namespace coir {
@@ -71,23 +69,6 @@ Error Scheduler::prepare(Fiber& fiber) {
     alive_.push_back(fiber);
     ++alive_count_;
     return {};
-}
-
-void Scheduler::give_stack(Fiber& fiber, Stack stack, char* end) {
-    number(fiber);
-    fiber.stack_pool_ = &stacks_;
-    set_up_stack(fiber, stack, end);
-}
-
-void Scheduler::set_up_stack(Fiber& fiber, Stack stack, char* end) {
-    fiber.stack_ = stack;
-    // Frames begin at different places of their pages: those that all lay at the same one would
-    // compete for a small part of the processor's caches.
-    char* first_frame = end - fiber.id_ % 16 * 64;
-    fiber.stack_id_ = register_stack(stack.bottom, first_frame);
-    fiber.context_ =
-        make_fcontext(first_frame, static_cast<std::size_t>(first_frame - stack.bottom),
-                      [](transfer_t from) { enter(*static_cast<Fiber*>(from.data), from.fctx); });
 }
 
 // -- Waking ---------------------------------------------------------------------------------------

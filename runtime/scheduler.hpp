@@ -67,10 +67,6 @@ public:
     // The same for a stack that the caller has reserved.
     static void use_reserved(Fiber& fiber, StackPool& stacks);
 
-    // The same with a stack that the caller has taken from stacks(), and on which the fiber itself
-    // may lie: the frames begin at `end` or a little below, what is above belongs to the caller.
-    void give_stack(Fiber& fiber, Stack stack, char* end);
-
     // Runs `function` in a new fiber. The handle may be dropped at any time.
     template <class Function>
     Result<std::shared_ptr<Fiber>> spawn(Function function, std::string name = {});
@@ -225,7 +221,7 @@ private:
 
     Error prepare(Fiber& fiber);
     Fiber* mount(Fiber* fiber);
-    static void set_up_stack(Fiber& fiber, Stack stack, char* end);
+    static void set_up_stack(Fiber& fiber, Stack stack);
     Error begin_park(WaitList& list, Deadline deadline);
     void switch_context(Fiber* from, Fiber* to);
     void arrived(void* context, void* fake_stack);

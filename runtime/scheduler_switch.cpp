@@ -107,13 +107,24 @@ inline Fiber* Scheduler::next_fiber() {
     return has_none ? mount(fiber) : fiber;
 }
 
+void Scheduler::set_up_stack(Fiber& fiber, Stack stack) {
+    fiber.stack_ = stack;
+    // Frames begin at different places of their pages: those that all lay at the same one would
+    // compete for a small part of the processor's caches. By so many bytes less, those that a yield
+    // touches fill whole cache lines: five.
+    char* first_frame = stack.top() - 32 - fiber.id_ % 16 * 64;
+    fiber.stack_id_ = register_stack(stack.bottom, first_frame);
+    fiber.context_ =
+        make_fcontext(first_frame, static_cast<std::size_t>(first_frame - stack.bottom),
+                      [](transfer_t from) { enter(*static_cast<Fiber*>(from.data), from.fctx); });
+}
+
 // Gives the fiber one of the stacks that were reserved; out of the way of switches. Without memory
 // for its guard page another fiber is next: it may give something back.
 [[gnu::noinline]] Fiber* Scheduler::mount(Fiber* fiber) {
     while (fiber != nullptr && fiber->context_ == nullptr) {
         if (Result<Stack> stack = fiber->stack_pool_->allocate()) {
-            // By so many bytes less, the frames that a yield touches fill whole cache lines: five.
-            set_up_stack(*fiber, *stack, stack->top() - 32);
+            set_up_stack(*fiber, *stack);
         } else {
             ready_.push_back(*fiber);
             fiber = first_ready();
@@ -189,7 +200,7 @@ Fiber& Scheduler::pass_stack_on(Fiber& fiber) {
     return *next;
 }
 
-// The fiber that has left its stack for good rests, or is dead. It may lie on that stack.
+// The fiber that has left its stack for good rests, or is dead.
 [[gnu::noinline]] void Scheduler::stack_is_free() {
     Fiber& fiber = *left_;
     StackPool& stacks = *fiber.stack_pool_;
@@ -197,11 +208,12 @@ Fiber& Scheduler::pass_stack_on(Fiber& fiber) {
     deregister_stack(fiber.stack_id_);
     fiber.context_ = nullptr;
     fiber.leaves_stack_ = false;
-    if (!fiber.dead()) return stacks.release(stack);
+    stacks.release(stack);
+    if (!fiber.dead()) return;
+    stacks.unreserve();
     fiber.ListHook<AliveTag>::unlink();
     --alive_count_;
     fiber.ended();
-    stacks.give_back(stack);
 }
 
 // -- To a fiber -----------------------------------------------------------------------------------

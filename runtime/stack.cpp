@@ -135,18 +135,6 @@ void StackPool::release(Stack stack) {
     }
 }
 
-Result<Stack> StackPool::take() {
-    if (Error error = reserve()) return error;
-    Result<Stack> stack = allocate();
-    if (!stack) unreserve();
-    return stack;
-}
-
-void StackPool::give_back(Stack stack) {
-    release(stack);
-    unreserve();
-}
-
 // A stack that is in use again and again keeps what it has touched.
 void StackPool::trim(Warm& warm) const {
     bool rests = releases_ - warm.since >= warm_limit;

@@ -50,10 +50,6 @@ public:
     Result<Stack> allocate();
     void release(Stack stack);
 
-    // Both at once.
-    Result<Stack> take();
-    void give_back(Stack stack);
-
     std::size_t stack_size() const { return stride_; }
     std::size_t in_use() const { return in_use_; }
     std::size_t slabs() const { return slabs_; }

@@ -18,7 +18,31 @@ test.case('few fibers keep their stacks', function()
   test.equal({ f:join() }, { true, 'y' })
 end)
 
+-- A handler that begins to wait before there is a crowd, and its client.
+local early
+local early_server = assert(socket.tcp_server('127.0.0.1', 0, function(s)
+  early = fiber.self()
+  repeat until not s:write(s:read_any())
+end))
+local early_client = assert(socket.tcp_connect('127.0.0.1', early_server:name().port))
+
+--- One echo, and how much C stack the handler needs afterwards.
+local function early_echo(message)
+  assert(early_client:write(message))
+  test.equal(early_client:read(#message), message)
+  test.eventually(function() return early:info().waiting end)
+  return early:info().memory.used
+end
+local used_among_few = early_echo('few')
+
 require 'crowd'
+
+test.case('a handler that has begun among few keeps no C stack in a crowd', function()
+  test.ok(used_among_few > 0)
+  test.equal(early_echo('many'), 0)
+  test.equal({ early_server:stop(0) }, { false, '1 handler was cancelled', errno.ETIMEDOUT })
+  early_client:close()
+end)
 
 --- A fiber that waits in read(a), of a socket that is known to be empty; the other end of it; and
 --- the C stack that the fiber needs.

@@ -11,10 +11,22 @@ using namespace coir::test;
 
 namespace {
 
+Result<Stack> take(StackPool& pool) {
+    if (Error error = pool.reserve()) return error;
+    Result<Stack> stack = pool.allocate();
+    if (!stack) pool.unreserve();
+    return stack;
+}
+
+void give_back(StackPool& pool, Stack stack) {
+    pool.release(stack);
+    pool.unreserve();
+}
+
 std::vector<Stack> allocate(StackPool& pool, std::size_t count) {
     std::vector<Stack> stacks;
     while (stacks.size() < count) {
-        Result<Stack> stack = pool.take();
+        Result<Stack> stack = take(pool);
         if (!stack) break;
         stacks.push_back(*stack);
     }
@@ -22,7 +34,7 @@ std::vector<Stack> allocate(StackPool& pool, std::size_t count) {
 }
 
 void release(StackPool& pool, const std::vector<Stack>& stacks) {
-    for (const Stack& stack : stacks) pool.give_back(stack);
+    for (const Stack& stack : stacks) give_back(pool, stack);
 }
 
 void touch(const Stack& stack, std::size_t bytes) { std::memset(stack.top() - bytes, 1, bytes); }
@@ -41,13 +53,13 @@ bool dies_writing(char* byte) {
 
 TEST_CASE("a stack can be written from its bottom to its top") {
     StackPool pool;
-    Result<Stack> stack = pool.take();
+    Result<Stack> stack = take(pool);
     REQUIRE(stack);
     CHECK(stack->size == pool.stack_size() - static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
     CHECK(reinterpret_cast<std::uintptr_t>(stack->top()) % 16 == 0);
     touch(*stack, stack->size);
     CHECK(pool.in_use() == 1);
-    pool.give_back(*stack);
+    give_back(pool, *stack);
     CHECK(pool.in_use() == 0);
 }
 
@@ -74,14 +86,14 @@ TEST_CASE("a guard page still guards when its stack is used again") {
 
 TEST_CASE("a stack knows the addresses of its guard page") {
     StackPool pool;
-    Stack stack = *pool.take();
+    Stack stack = *take(pool);
     CHECK(stack.guards(stack.bottom - 1));
     CHECK(stack.guards(stack.bottom - ::sysconf(_SC_PAGESIZE)));
     CHECK_FALSE(stack.guards(stack.bottom));
     CHECK_FALSE(stack.guards(stack.bottom - ::sysconf(_SC_PAGESIZE) - 1));
     CHECK_FALSE(stack.guards(stack.top()));
     CHECK_FALSE(Stack().guards(nullptr));
-    pool.give_back(stack);
+    give_back(pool, stack);
 }
 
 TEST_CASE("the size of a stack is rounded up to whole pages and to the smallest") {
@@ -94,15 +106,15 @@ TEST_CASE("a size that no address space holds is an error and not an accident") 
     for (std::size_t size : {SIZE_MAX, SIZE_MAX / 2, SIZE_MAX / 64 + 4097, std::size_t{1} << 48}) {
         CAPTURE(size);
         StackPool pool(size);
-        CHECK(pool.take().error() == std::errc::not_enough_memory);
+        CHECK(take(pool).error() == std::errc::not_enough_memory);
     }
 }
 
 TEST_CASE("stacks never overlap") {
     StackPool pool(16 * 1024);
     std::vector<Stack> stacks = allocate(pool, 300);
-    for (std::size_t i = 0; i < stacks.size(); i += 2) pool.give_back(stacks[i]);
-    for (std::size_t i = 0; i < stacks.size(); i += 2) stacks[i] = *pool.take();
+    for (std::size_t i = 0; i < stacks.size(); i += 2) give_back(pool, stacks[i]);
+    for (std::size_t i = 0; i < stacks.size(); i += 2) stacks[i] = *take(pool);
     std::set<char*> bottoms;
     for (const Stack& stack : stacks) {
         auto [place, fresh] = bottoms.insert(stack.bottom);
@@ -115,10 +127,10 @@ TEST_CASE("stacks never overlap") {
 
 TEST_CASE("the stack that came back last is used first") {
     StackPool pool;
-    Stack stack = *pool.take();
-    pool.give_back(stack);
-    CHECK((*pool.take()).bottom == stack.bottom);
-    pool.give_back(stack);
+    Stack stack = *take(pool);
+    give_back(pool, stack);
+    CHECK((*take(pool)).bottom == stack.bottom);
+    give_back(pool, stack);
 }
 
 TEST_CASE("what is reserved can be allocated, and costs address space only") {
@@ -176,10 +188,10 @@ TEST_CASE("running out of address space is ENOMEM, and stacks that come back are
         limit_address_space(200 << 20);
         std::vector<Stack> stacks = allocate(pool, 100'000);
         if (stacks.size() < 64 || stacks.size() > 400) return 1;
-        if (pool.take().error() != std::errc::not_enough_memory) return 2;
+        if (take(pool).error() != std::errc::not_enough_memory) return 2;
         if (pool.in_use() != stacks.size()) return 3;
-        pool.give_back(stacks.back());
-        return pool.take() ? 0 : 4;
+        give_back(pool, stacks.back());
+        return take(pool) ? 0 : 4;
     });
     CHECK(exited_well(status));
 }
@@ -193,10 +205,10 @@ TEST_CASE("where guard pages run out there is an error and never a stack without
         StackPool pool(16 * 1024);
         std::vector<Stack> stacks = allocate(pool, 200'000);
         if (stacks.size() == 200'000) return 0;  // vm.max_map_count is out of the ordinary
-        if (pool.take().error() != std::errc::not_enough_memory) return 1;
+        if (take(pool).error() != std::errc::not_enough_memory) return 1;
         if (!dies_writing(stacks.back().bottom - 1)) return 2;
         release(pool, stacks);
-        return pool.in_use() == 0 && pool.take() ? 0 : 3;
+        return pool.in_use() == 0 && take(pool) ? 0 : 3;
     });
     CHECK(exited_well(status));
 }
