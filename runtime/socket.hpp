@@ -43,8 +43,6 @@ public:
     void accepted(int fd, const Socket& listener) {
         take(fd, listener.family_, listener.type_, listener.protocol_);
         linger_ = listener.linger_;
-        // Its peer has hardly had the time to send anything: a first read would be told to wait.
-        descriptor_.drained(Direction::read);
     }
 
     bool is_open() const { return descriptor_.is_open(); }

@@ -31,38 +31,6 @@ TEST_CASE("an accepted connection says where it comes from") {
     });
 }
 
-TEST_CASE("the first read of an accepted connection is left to the poller, and misses nothing") {
-    Scheduler scheduler;
-    Bound listener(scheduler);
-    in_fiber(scheduler, [&] {
-        auto accept_to = [&](Socket& server) {
-            Address from;
-            Result<int> fd = listener.socket.accept(from);
-            REQUIRE(fd);
-            server.accepted(*fd, listener.socket);
-            CHECK(server.must_await_input());
-        };
-        for (Deadline deadline : {never, immediate}) {
-            Socket client(scheduler), server(scheduler);
-            connect_to(listener, client);
-            CHECK(write(client, "x") == Error());
-            accept_to(server);
-            CHECK(*server.fill_any(9, deadline) == 1);
-        }
-        Socket ending(scheduler), ended(scheduler);
-        connect_to(listener, ending);
-        CHECK(ending.close() == Error());
-        accept_to(ended);
-        CHECK(*ended.fill_any(9, never) == 0);
-        Socket resetting(scheduler), reset(scheduler);
-        connect_to(listener, resetting);
-        accept_to(reset);
-        CHECK(resetting.set_linger({1, 0}) == Error());
-        CHECK(resetting.close() == Error());
-        CHECK(reset.fill_any(9, never).error() == std::errc::connection_reset);
-    });
-}
-
 TEST_CASE("accepting waits for a connection, for a while, or not at all") {
     Scheduler scheduler;
     Bound listener(scheduler);
